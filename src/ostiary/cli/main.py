@@ -1,0 +1,138 @@
+"""Owns the command ``ostiary`` and how its mistakes are shown."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+
+from ostiary.core.keys.root import ROOT_BYTES
+from ostiary.core.passwords.calibration import calibrate as calibrate_passwords
+from ostiary.engine.features import RIBS
+from ostiary.engine.settings import EngineSettings, from_environment, groups_of
+from ostiary.kernel.errors import Misuse, Unavailable
+from ostiary.kernel.settings import Settings, parse_duration
+from ostiary.kernel.world import World
+from ostiary.server.serve import serve as run_server
+from ostiary.storage import migrate as migrations
+
+MISUSE = 2
+UNAVAILABLE = 3
+
+app = typer.Typer(
+    help="ostiary, the keeper of the door: authentication and authorization.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+passwords = typer.Typer(help="Password hashing.", no_args_is_help=True)
+app.add_typer(passwords, name="passwords")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the SQLite database and, in development, root secret and mailbox."),
+]
+DatabaseOption = Annotated[
+    str | None, typer.Option(help="sqlite:///file.db or postgresql://user:password@host/name")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def _given(**options: Any) -> dict[str, object]:
+    """Settings from the environment (OSTIARY_…), overridden by the options that were given."""
+    values = from_environment(groups_of(RIBS), os.environ)
+    return values | {name: value for name, value in options.items() if value is not None}
+
+
+def _say(as_json: bool, document: dict[str, object], words: str) -> None:
+    typer.echo(orjson.dumps(document).decode() if as_json else words)
+
+
+@app.command()
+def serve(
+    dev: Annotated[
+        bool | None, typer.Option("--dev", help="Development: plain http on loopback, mails into a mailbox.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Run the stand-alone server.
+
+    Every setting can be given as OSTIARY_<NAME> or OSTIARY_<NAME>_FILE; see docs/reference/settings.md.
+    """
+    run_server(_given(dev=dev, data=data, database=database), host, port)
+
+
+@app.command()
+def migrate(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Bring the database to the schema of this version. Make a backup first."""
+    url = _database_url(_given(data=data, database=database))
+    before, after = migrations.upgrade(url)
+    words = (
+        f"already at revision {after}"
+        if before == after
+        else f"migrated from {before or 'nothing'} to {after}"
+    )
+    _say(as_json, {"before": before, "after": after}, words)
+
+
+def _database_url(given: dict[str, object]) -> str:
+    names = {"data", "database", "dev"}
+    engine = Settings([EngineSettings], {name: value for name, value in given.items() if name in names}).of(
+        EngineSettings
+    )
+    if engine.data is not None:
+        engine.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return engine.database or f"sqlite:///{(engine.data or Path()) / 'ostiary.db'}"
+
+
+@app.command("root-secret")
+def root_secret() -> None:
+    """Print a new root secret. Keep it apart from the database; backups need both."""
+    typer.echo(World().token(ROOT_BYTES).reveal())
+
+
+@passwords.command()
+def calibrate(
+    target: Annotated[str, typer.Option(help="How long one hash may take, e.g. 250ms.")] = "250ms",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure this machine and suggest argon2id settings, never below the OWASP floor."""
+    try:
+        wanted = parse_duration(target)
+    except ValueError as error:
+        raise Misuse(f"--target: {error}") from None
+    result = calibrate_passwords(wanted, World())
+    took = round(result.took.total_seconds() * 1000)
+    words = "\n".join(
+        [
+            f"one hash takes {took} ms with",
+            *(f"  OSTIARY_{name.upper()}={value}" for name, value in result.settings.items()),
+        ]
+    )
+    if not result.within_target:
+        words += f"\nthe floor itself takes longer than {target} here; it is not lowered"
+    _say(
+        as_json,
+        {"took_ms": took, "within_target": result.within_target, "settings": dict(result.settings)},
+        words,
+    )
+
+
+def _fail(error: Exception, status: int) -> NoReturn:
+    print(f"ostiary: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Misuse as error:
+        _fail(error, MISUSE)
+    except Unavailable as error:
+        _fail(error, UNAVAILABLE)

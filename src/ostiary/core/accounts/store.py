@@ -1,0 +1,236 @@
+"""Owns the tables of accounts, identifiers and password hashes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert
+
+from ostiary.storage.schema import flag, metadata, moment, number, text
+from ostiary.storage.statement import Query, command
+
+account: Final = sa.Table(
+    "account",
+    metadata,
+    text("id", primary_key=True),
+    text("status"),
+    text("name"),
+    text("profile"),
+    number("security_epoch"),
+    moment("created_at"),
+    moment("updated_at"),
+)
+identifier: Final = sa.Table(
+    "identifier",
+    metadata,
+    text("kind", primary_key=True),
+    text("normal", primary_key=True),
+    text("shown"),
+    text("account_id", sa.ForeignKey("account.id", ondelete="CASCADE")),
+    flag("is_primary"),
+    moment("verified_at", nullable=True),
+    moment("created_at"),
+    sa.Index("ix_identifier_account_id", "account_id"),
+)
+password: Final = sa.Table(
+    "password",
+    metadata,
+    text("account_id", sa.ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    text("hash"),
+    moment("set_at"),
+    moment("disabled_at", nullable=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An account as found by an identifier, with all that judging a sign-in needs."""
+
+    account_id: str
+    status: str
+    security_epoch: int
+    verified_at: int | None
+    password_hash: str | None
+    password_disabled_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account with its primary address."""
+
+    id: str
+    status: str
+    name: str
+    security_epoch: int
+    created_at: int
+    email: str | None
+    email_verified_at: int | None
+
+
+_primary = identifier.alias("primary_email")
+_account_columns = (
+    account.c.id,
+    account.c.status,
+    account.c.name,
+    account.c.security_epoch,
+    account.c.created_at,
+    _primary.c.shown,
+    _primary.c.verified_at,
+)
+_with_primary = account.outerjoin(
+    _primary,
+    sa.and_(_primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1),
+)
+
+FIND: Final = Query(
+    "accounts.find",
+    sa.select(
+        account.c.id,
+        account.c.status,
+        account.c.security_epoch,
+        identifier.c.verified_at,
+        password.c.hash,
+        password.c.disabled_at,
+    )
+    .select_from(identifier.join(account).outerjoin(password, password.c.account_id == account.c.id))
+    .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
+    Found,
+)
+LOAD: Final = Query(
+    "accounts.load",
+    sa.select(*_account_columns).select_from(_with_primary).where(account.c.id == bindparam("id")),
+    AccountRow,
+)
+# Taking the row's lock puts concurrent sign-ins of one account in a line: limits per account then hold.
+LOCK: Final = Query(
+    "accounts.lock",
+    sa.select(*_account_columns)
+    .select_from(_with_primary)
+    .where(account.c.id == bindparam("id"))
+    .with_for_update(of=account),
+    AccountRow,
+)
+ADD_UNLESS_KNOWN: Final = command(
+    "accounts.add_unless_known",
+    sa.insert(account).from_select(
+        ["id", "status", "name", "profile", "security_epoch", "created_at", "updated_at"],
+        sa.select(
+            bindparam("id", type_=sa.Text),
+            sa.literal("active", sa.Text),
+            bindparam("name", type_=sa.Text),
+            sa.literal("{}", sa.Text),
+            sa.literal(1, sa.BigInteger),
+            bindparam("now", type_=sa.BigInteger),
+            bindparam("now", type_=sa.BigInteger),
+        ).where(
+            ~sa.exists().where(
+                identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")
+            )
+        ),
+    ),
+)
+ADD_IDENTIFIER: Final = command(
+    "accounts.add_identifier",
+    insert(identifier)
+    .from_select(
+        ["kind", "normal", "shown", "account_id", "is_primary", "verified_at", "created_at"],
+        sa.select(
+            bindparam("kind", type_=sa.Text),
+            bindparam("normal", type_=sa.Text),
+            bindparam("shown", type_=sa.Text),
+            account.c.id,
+            sa.literal(1, sa.Integer),
+            sa.null(),
+            bindparam("now", type_=sa.BigInteger),
+        ).where(account.c.id == bindparam("account_id", type_=sa.Text)),
+    )
+    .on_conflict_do_nothing(),
+)
+OWNER: Final = Query(
+    "accounts.owner",
+    sa.select(identifier.c.account_id, identifier.c.verified_at).where(
+        identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")
+    ),
+    lambda account_id, verified_at: (account_id, verified_at),
+)
+RENAME_UNVERIFIED: Final = command(
+    "accounts.rename_unverified",
+    sa.update(account)
+    .where(
+        account.c.id == bindparam("of_account"),
+        ~sa.exists().where(identifier.c.account_id == account.c.id, identifier.c.verified_at.is_not(None)),
+    )
+    .values(name=bindparam("new_name"), updated_at=bindparam("now")),
+)
+# Until the mailbox is proven, whoever registered last has set the password; afterwards registration sets nothing.
+SET_PASSWORD_UNVERIFIED: Final = command(
+    "accounts.set_password_unverified",
+    insert(password)
+    .from_select(
+        ["account_id", "hash", "set_at", "disabled_at"],
+        sa.select(
+            account.c.id,
+            bindparam("hash", type_=sa.Text),
+            bindparam("now", type_=sa.BigInteger),
+            sa.null(),
+        ).where(
+            account.c.id == bindparam("account_id", type_=sa.Text),
+            ~sa.exists().where(
+                identifier.c.account_id == account.c.id, identifier.c.verified_at.is_not(None)
+            ),
+        ),
+    )
+    .on_conflict_do_update(
+        index_elements=[password.c.account_id],
+        set_={
+            "hash": bindparam("hash", type_=sa.Text),
+            "set_at": bindparam("now", type_=sa.BigInteger),
+            "disabled_at": sa.null(),
+        },
+    ),
+)
+REHASH: Final = command(
+    "accounts.rehash",
+    sa.update(password)
+    .where(password.c.account_id == bindparam("of_account"), password.c.hash == bindparam("old_hash"))
+    .values(hash=bindparam("new_hash")),
+)
+DISABLE_PASSWORD: Final = command(
+    "accounts.disable_password",
+    sa.update(password)
+    .where(password.c.account_id == bindparam("of_account"), password.c.disabled_at.is_(None))
+    .values(disabled_at=bindparam("now")),
+)
+VERIFY: Final = command(
+    "accounts.verify",
+    sa.update(identifier)
+    .where(
+        identifier.c.kind == bindparam("of_kind"),
+        identifier.c.normal == bindparam("of_normal"),
+        identifier.c.account_id == bindparam("of_account"),
+        identifier.c.verified_at.is_(None),
+    )
+    .values(verified_at=bindparam("now")),
+)
+VERIFIED_EMAILS: Final = Query(
+    "accounts.verified_emails",
+    sa.select(identifier.c.shown)
+    .where(
+        identifier.c.account_id == bindparam("account_id"),
+        identifier.c.kind == "email",
+        identifier.c.verified_at.is_not(None),
+    )
+    .order_by(identifier.c.is_primary.desc(), identifier.c.created_at),
+    str,
+)
+SET_STATUS: Final = command(
+    "accounts.set_status",
+    sa.update(account)
+    .where(account.c.id == bindparam("of_account"))
+    .values(
+        status=bindparam("new_status"),
+        updated_at=bindparam("now"),
+        security_epoch=account.c.security_epoch + 1,
+    ),
+)

@@ -1,0 +1,5 @@
+"""Mail: ribs `send` a template with a context through the outbox; a worker composes it and hands it to a transport.
+
+Read `compose` (template and context → message), `post` (the front for ribs), `smtp` and `mailbox` (the transports),
+`notices` (mails to an account's owner about events that say so).
+"""

@@ -1,0 +1,78 @@
+"""Owns the two ends of a mail's way through the outbox: the front that ribs send through, and the delivery."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from ostiary.core.change import Change
+from ostiary.core.mail.compose import Composed, Composer
+from ostiary.core.outbox.outbox import Deliver, Letter, Outbox
+from ostiary.kernel.errors import Misuse
+
+KIND: Final = "mail"
+# Addresses are stored at one length: a decoy has none, and its row must not be smaller for it.
+_ADDRESS_ROOM: Final = 320
+
+
+class Transport(Protocol):
+    """Takes a mail off our hands."""
+
+    async def deliver(self, mail: Composed) -> None:
+        """Hand it over.
+
+        Raises:
+            Temporary: not now.
+            Permanent: never.
+        """
+        ...
+
+
+class Post:
+    """The front for ribs.
+
+    Args:
+        outbox: Where mails wait.
+        composer: Knows which templates there are.
+    """
+
+    def __init__(self, outbox: Outbox, composer: Composer) -> None:
+        self._outbox = outbox
+        self._names = composer.names
+
+    async def send(
+        self, change: Change, template: str, to: str, context: Mapping[str, Any], *, live: bool = True
+    ) -> str:
+        """Let a mail leave once the change is durable.
+
+        Args:
+            change: The open transaction.
+            template: A declared template's name.
+            to: The recipient's address.
+            context: What the template asks for: text, numbers, datetimes and `Secret`. Show a name that a user chose
+                through the filter `person`.
+            live: False sends nothing at the same cost; give the same context as for a real mail (L16).
+
+        Returns:
+            The outbox row's id, which is also the left half of the Message-ID.
+
+        Raises:
+            Misuse: there is no such template.
+        """
+        if template not in self._names:
+            raise Misuse(f"there is no mail template {template!r}: declare it in the manifest's mails")
+        payload = {"template": template, "to": to.ljust(_ADDRESS_ROOM), "context": dict(context)}
+        return await self._outbox.put(change, KIND, payload, live=live)
+
+    def knows(self, template: str) -> bool:
+        """Whether a template is declared."""
+        return template in self._names
+
+
+def mail_deliverer(composer: Composer, transport: Transport) -> Deliver:
+    """What the worker does with letters of kind "mail"."""
+
+    async def deliver(letter: Letter) -> None:
+        payload = letter.payload
+        mail = composer.compose(payload["template"], payload["to"].rstrip(), payload["context"], letter.id)
+        await transport.deliver(mail)
+
+    return deliver

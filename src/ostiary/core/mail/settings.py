@@ -1,0 +1,99 @@
+"""Owns the settings of mail, and the names that mails and pages carry."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from email.headerregistry import Address
+from email.utils import getaddresses
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from ostiary.core.mail.address import parse_address
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.settings import setting
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Who sends mails, how, and what they look like."""
+
+    site_name: str = setting("ostiary", doc="What your service is called, in mails and on pages.")
+    support_contact: str | None = setting(
+        None, doc="Where people get help: an address, a link or a telephone number."
+    )
+    mail_from: str | None = setting(
+        None, doc='The sender: "no-reply@example.org" or "Example <no-reply@example.org>".'
+    )
+    smtp_host: str | None = setting(None, doc="The mail server that takes our mails.")
+    smtp_port: int | None = setting(
+        None, doc="Its port; unless given 587 (starttls), 465 (tls) or 25 (none)."
+    )
+    smtp_user: str | None = setting(None, doc="User name for the mail server, if it asks for one.")
+    smtp_password: Secret | None = setting(None, doc="Password for the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = setting(
+        "starttls",
+        doc="starttls (never falls back to clear text), tls from the first byte, or none on this machine.",
+    )
+    smtp_clear_text_ok: bool = setting(
+        False,
+        doc="Allow smtp_security=none to another machine: whoever reads that network can sign in as anybody.",
+    )
+    mail_timeout: timedelta = setting(
+        timedelta(seconds=20), doc="The longest wait for one answer of the mail server."
+    )
+    mail_templates: Path | None = setting(
+        None, doc="A folder whose files replace mail templates of the same name."
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("site_name", "support_contact"):
+            words = getattr(self, name)
+            if words is not None and not (words.strip() and words.isprintable()):
+                raise ValueError(f"{name}: must be one line of text")
+        if self.mail_from is not None and self._parse_from() is None:
+            raise ValueError('mail_from: must be one address, such as "Example <no-reply@example.org>"')
+        if self.smtp_host is not None and self.mail_from is None:
+            raise ValueError("mail_from: must be given together with smtp_host")
+        if self.smtp_port is not None and not 0 < self.smtp_port < 65536:
+            raise ValueError("smtp_port: must be 1 to 65535")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("smtp_user, smtp_password: give both or neither")
+        if not self.mail_timeout:
+            raise ValueError("mail_timeout: must be longer than nothing")
+        if self.mail_templates is not None and not self.mail_templates.is_dir():
+            raise ValueError("mail_templates: must be an existing folder")
+        if self.smtp_host and self.smtp_security == "none":
+            self._check_clear_text(self.smtp_host)
+
+    def _check_clear_text(self, host: str) -> None:
+        if not (_is_loopback(host) or self.smtp_clear_text_ok):
+            raise ValueError(
+                'smtp_security: "none" sends links that sign people in as clear text; use starttls or tls, '
+                "or set smtp_clear_text_ok if nobody can listen between here and smtp_host"
+            )
+
+    def _parse_from(self) -> Address | None:
+        found = getaddresses([self.mail_from or ""])
+        if len(found) != 1:
+            return None
+        name, address = found[0]
+        return parse_address(address, name or self.site_name) if name.isprintable() else None
+
+    @property
+    def sender(self) -> Address:
+        """From whom mails come; without `mail_from` (development only) somebody on this machine."""
+        return self._parse_from() or Address(self.site_name, "no-reply", "localhost")
+
+    @property
+    def port(self) -> int:
+        """The mail server's port."""
+        return self.smtp_port or _PORTS[self.smtp_security]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The shared layout of all mails, and in `mail/` the mails that belong to no rib."""

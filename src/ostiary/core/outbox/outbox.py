@@ -1,0 +1,144 @@
+"""Owns the putting in and the opening of what waits to be delivered, and the list of dead letters.
+
+It refuses to know what a mail or a webhook is: `kind` names who delivers it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from ostiary.core.change import Change
+from ostiary.core.keys.ring import Keyring, purpose
+from ostiary.core.outbox import store
+from ostiary.core.outbox.settings import OutboxSettings
+from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.world import World, from_micros
+from ostiary.storage.database import Reads
+
+OUTBOX: Final = purpose("outbox", "Seals what waits in the outbox: addresses, links and codes.")
+MAIL_DEAD: Final = EventType(
+    "mail_dead",
+    "A mail (or a webhook) could not be delivered and will not be tried again unless requeued.",
+    Severity.WARNING,
+    ("outbox_id", "kind", "attempts", "reason"),
+)
+EVENTS: Final = (MAIL_DEAD,)
+
+# Nearly every mail fits into one step, so the size of a row tells neither what it is nor whether it is a decoy.
+_STEP: Final = 2048
+
+
+class Temporary(Exception):
+    """This try failed, a later one may succeed. The message is stored: our own words and status numbers only."""
+
+
+class Permanent(Exception):
+    """No later try will succeed. The message is stored: our own words and status numbers only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is to be delivered.
+
+    Attributes:
+        id: The same at every try; derive from it whatever lets a receiver recognise a repetition.
+        kind: Who delivers it.
+        payload: As it was put in, after a trip through JSON.
+        created_at: When it was put in.
+        attempts: Which try this is, from 1.
+        is_live: False for a decoy, which nobody delivers.
+    """
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    created_at: datetime
+    attempts: int
+    is_live: bool
+
+
+Deliver = Callable[[Letter], Awaitable[None]]
+"""Delivers a letter or raises `Temporary` or `Permanent`; it may be called twice for the same letter."""
+
+
+class Outbox:
+    """The way in.
+
+    Args:
+        world: Clock and ids.
+        ring: Seals the content.
+        settings: Sizes and times, also for the worker.
+    """
+
+    def __init__(self, world: World, ring: Keyring, settings: OutboxSettings) -> None:
+        self._world = world
+        self._ring = ring
+        self.settings = settings
+        self.arrived = asyncio.Event()
+        """Set when something was put in by this process and is durable."""
+
+    async def put(self, change: Change, kind: str, payload: Mapping[str, Any], *, live: bool = True) -> str:
+        """Write a row that is delivered once the change is durable, and never if it is rolled back.
+
+        Args:
+            change: The open transaction.
+            kind: Who delivers it.
+            payload: JSON values and `Secret`; sealed before it is stored.
+            live: False writes a decoy that costs and looks the same and that the worker silently drops: this is how
+                known and unknown addresses cannot be told apart by what they cost (L16).
+
+        Returns:
+            The row's id.
+        """
+        row_id = change.world.id()
+        await change.run(
+            store.ADD,
+            id=row_id,
+            kind=kind,
+            sealed=self._ring.seal(OUTBOX, _padded({"live": live, "payload": dict(payload)}), row_id, kind),
+            created_at=change.micros,
+            due_at=change.micros,
+        )
+        change.after_commit(self.arrived.set)
+        return row_id
+
+    def open(self, row: store.Claimed) -> Letter | None:
+        """The letter in a claimed row; None when it was altered, or no key at hand opens it."""
+        plain = self._ring.open_sealed(OUTBOX, row.sealed, row.id, row.kind)
+        if plain is None:
+            return None
+        inside = orjson.loads(plain)
+        return Letter(
+            row.id, row.kind, inside["payload"], from_micros(row.created_at), row.attempts, inside["live"]
+        )
+
+
+async def dead(reads: Reads, limit: int = 100) -> list[store.DeadLetter]:
+    """What could not be delivered, the latest first; its content stays sealed."""
+    return await reads.all(store.LIST_DEAD, limit=limit)
+
+
+async def requeue(change: Change, letter_id: str) -> bool:
+    """Let a dead letter start over, with all its tries.
+
+    Returns:
+        Whether there was such a dead letter.
+    """
+    return await change.run(store.REQUEUE, at_id=letter_id, new_due_at=change.micros) > 0
+
+
+def _padded(content: dict[str, Any]) -> bytes:
+    # JSON ignores white space at its end.
+    raw = orjson.dumps(content, default=_reveal)
+    return raw.ljust(-(-len(raw) // _STEP) * _STEP)
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"a payload cannot carry a {type(value).__name__}")

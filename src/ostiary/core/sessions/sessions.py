@@ -1,0 +1,286 @@
+"""Owns the life of a session: start, resolve, touch, end. Only the sign-in door calls `start`."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from ostiary.core.accounts.accounts import Account, from_row
+from ostiary.core.accounts.store import AccountRow
+from ostiary.core.change import Change
+from ostiary.core.sessions import store
+from ostiary.core.sessions.device import read_device
+from ostiary.core.sessions.settings import SessionSettings
+from ostiary.kernel.errors import Misuse, Refused, Unavailable, code
+from ostiary.kernel.events import Event, EventType
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.world import ID_LENGTH, World, from_micros, span_micros
+from ostiary.storage.database import Database, Reads, Transaction
+
+NOT_AUTHENTICATED: Final = code(
+    "not_authenticated", 401, "Sign in first.", "No credential was sent, or it is not one of ours."
+)
+SESSION_ENDED: Final = code(
+    "session_ended",
+    401,
+    "The session has ended. Sign in again.",
+    "It was ended, was idle for too long, or reached its absolute lifetime.",
+)
+CREATED: Final = EventType("session_created", "A session began.", fields=("session_id", "remembered"))
+ENDED: Final = EventType(
+    "session_ended", "A session was ended before its time.", fields=("session_id", "why")
+)
+EVENTS: Final = (CREATED, ENDED)
+
+_SECRET_LENGTH: Final = 43  # 32 bytes as unpadded base64url
+_DATA_LIMIT: Final = 4096
+_KEPT: Final = timedelta(days=30)
+_log: Final = logging.getLogger("ostiary.sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its owner and the host see it.
+
+    Attributes:
+        idle_for: Without a request for this long it ends.
+        expires_at: When it ends whatever happens.
+        data: The host's own values, JSON of at most 4 KiB.
+    """
+
+    id: str
+    account_id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    idle_for: timedelta
+    authenticated_at: datetime
+    amr: tuple[str, ...]
+    acr: str
+    is_remembered: bool
+    ip: str
+    device: str
+    browser: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Who a session cookie speaks for."""
+
+    session: Session
+    account: Account
+    principal: Principal
+
+
+def _session(row: store.SessionRow) -> Session:
+    return Session(
+        row.id,
+        row.account_id,
+        from_micros(row.created_at),
+        from_micros(row.last_seen_at),
+        from_micros(row.expires_at),
+        timedelta(microseconds=row.idle_for),
+        from_micros(row.authenticated_at),
+        tuple(orjson.loads(row.amr)),
+        row.acr,
+        bool(row.is_remembered),
+        row.ip,
+        row.device,
+        row.browser,
+        orjson.loads(row.data),
+    )
+
+
+def _hash(session_id: str, secret: str) -> bytes:
+    return hashlib.sha256(f"session:{session_id}:{secret}".encode()).digest()
+
+
+def session_id_of(token: str) -> str | None:
+    """The id in a well-formed session token; None for nonsense. Says nothing about whether it is genuine."""
+    session_id, dot, secret = token.partition(".")
+    well_formed = (
+        dot
+        and len(session_id) == ID_LENGTH
+        and len(secret) == _SECRET_LENGTH
+        and token.isascii()
+        and "\0" not in token
+    )
+    return session_id if well_formed else None
+
+
+class Sessions:
+    """Everything that happens to sessions.
+
+    Args:
+        world: Clock and chance.
+        database: Where they live.
+        settings: Lifetimes and limits.
+    """
+
+    def __init__(self, world: World, database: Database, settings: SessionSettings) -> None:
+        self._world = world
+        self._database = database
+        self._settings = settings
+        self._touch_every = span_micros(settings.last_seen_every)
+
+    async def resolve(self, token: str) -> Resolved:
+        """Who a session token speaks for, checking secret, both time-outs, the account and its epoch.
+
+        Raises:
+            Refused: `not_authenticated` for nonsense or an unknown session; `session_ended` for one that is over.
+        """
+        session_id = session_id_of(token)
+        if session_id is None:
+            raise Refused(NOT_AUTHENTICATED, "malformed session token")
+        columns = await self._database.one(store.RESOLVE, id=session_id)
+        if columns is None:
+            raise Refused(NOT_AUTHENTICATED, "unknown session")
+        width = store.SESSION_WIDTH
+        row = store.SessionRow(*columns[:width])
+        secret_hash, epoch, ended_at = columns[width : width + 3]
+        if not Secret(_hash(session_id, token[ID_LENGTH + 1 :])).matches(secret_hash):
+            raise Refused(NOT_AUTHENTICATED, "wrong session secret")
+        account = from_row(AccountRow(*columns[width + 3 :]))
+        now = self._world.micros()
+        if ended_at is not None or now >= row.expires_at or now >= row.last_seen_at + row.idle_for:
+            raise Refused(SESSION_ENDED, "ended, idle or expired")
+        if not account.is_active or account.security_epoch != epoch:
+            raise Refused(SESSION_ENDED, "the account is disabled or its epoch has changed")
+        if now - row.last_seen_at >= self._touch_every:
+            await self._touch(row, now)
+        session = _session(row)
+        principal = Principal(account.id, session.id, session.amr, session.acr, session.authenticated_at)
+        return Resolved(session, account, principal)
+
+    async def _touch(self, row: store.SessionRow, now: int) -> None:
+        # Compare-and-swap: of many concurrent requests one writes, and an ended session is never revived.
+        try:
+            async with self._database.transaction() as tx:
+                await tx.run(store.TOUCH, of_id=row.id, was_seen_at=row.last_seen_at, now=now)
+        except Unavailable as error:
+            # A database that can be read but not written (a standby) still answers who this is.
+            _log.warning("last-seen was not written: %s", error)
+
+    async def start(
+        self, change: Change, account: Account, amr: tuple[str, ...], acr: str, *, is_remembered: bool
+    ) -> tuple[Session, Secret]:
+        """Begin a session for an account whose row this change has locked; ends the oldest over the limit.
+
+        Returns:
+            The session and the token for the cookie, which is nowhere else.
+        """
+        settings = self._settings
+        await self._end_rows(
+            change,
+            account.id,
+            await change.all(
+                store.END_OLDEST,
+                of_account=account.id,
+                now=change.micros,
+                keep=settings.sessions_per_account - 1,
+                why="limit",
+            ),
+            "limit",
+        )
+        idle, lifetime = (
+            (settings.remember_idle, settings.remember_lifetime)
+            if is_remembered
+            else (settings.session_idle, settings.session_lifetime)
+        )
+        secret = self._world.token().reveal()
+        device = read_device(change.origin.user_agent)
+        row = store.SessionRow(
+            self._world.id(),
+            account.id,
+            change.micros,
+            change.micros,
+            change.micros + span_micros(lifetime),
+            span_micros(idle),
+            change.micros,
+            orjson.dumps(amr).decode(),
+            acr,
+            int(is_remembered),
+            change.origin.ip,
+            device.device,
+            device.browser,
+            "{}",
+        )
+        await change.run(
+            store.ADD,
+            id=row.id,
+            account_id=row.account_id,
+            secret_hash=_hash(row.id, secret),
+            security_epoch=account.security_epoch,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            expires_at=row.expires_at,
+            idle_for=row.idle_for,
+            authenticated_at=row.authenticated_at,
+            amr=row.amr,
+            acr=row.acr,
+            is_remembered=row.is_remembered,
+            ip=row.ip,
+            user_agent=change.origin.user_agent,
+            device=row.device,
+            browser=row.browser,
+            data=row.data,
+            ended_at=None,
+            ended_why="",
+        )
+        await change.emit(CREATED(account.id, session_id=row.id, remembered=is_remembered))
+        return _session(row), Secret(f"{row.id}.{secret}")
+
+    async def live(self, reads: Reads, account_id: str) -> list[Session]:
+        """The sessions that an account has now, oldest first."""
+        rows = await reads.all(store.LIVE, account_id=account_id, now=self._world.micros())
+        return [_session(row) for row in rows]
+
+    async def end(self, change: Change, account_id: str, session_id: str, why: str) -> bool:
+        """End one session of this account; False when it has no such live session."""
+        ended = await change.run(
+            store.END, of_id=session_id, of_account=account_id, now=change.micros, why=why
+        )
+        if ended:
+            await change.emit(ENDED(account_id, session_id=session_id, why=why))
+        return bool(ended)
+
+    async def end_all(self, change: Change, account_id: str, why: str, *, keep: str = "") -> int:
+        """End every session of an account, but for the one named `keep`.
+
+        Returns:
+            How many were ended.
+        """
+        ids = await change.all(
+            store.END_ALL, of_account=account_id, except_id=keep, now=change.micros, why=why
+        )
+        await self._end_rows(change, account_id, ids, why)
+        return len(ids)
+
+    async def _end_rows(self, change: Change, account_id: str, ids: list[str], why: str) -> None:
+        for session_id in ids:
+            await change.emit(ENDED(account_id, session_id=session_id, why=why))
+
+    async def react(self, change: Change, event: Event) -> None:
+        """Reaction to events with the trait `ends_sessions`."""
+        if event.account_id:
+            await self.end_all(change, event.account_id, event.type.name)
+
+    async def set_data(self, change: Change, session_id: str, data: dict[str, Any]) -> None:
+        """Replace the host's own values.
+
+        Raises:
+            Misuse: as JSON they are larger than 4 KiB.
+        """
+        document = orjson.dumps(data)
+        if len(document) > _DATA_LIMIT:
+            raise Misuse(f"session data: {len(document)} bytes of JSON, at most {_DATA_LIMIT} fit")
+        await change.run(store.SET_DATA, of_id=session_id, new_data=document.decode())
+
+    async def sweep(self, tx: Transaction, batch: int) -> int:
+        """Remove sessions that expired more than 30 days ago, at most `batch`."""
+        return await tx.run(store.SWEEP, before=self._world.micros() - span_micros(_KEPT), batch=batch)

@@ -1,0 +1,71 @@
+"""Owns the sealed attempt: what a sign-in has shown so far, carried by the client and readable only by us.
+
+Nothing is stored while a factor is awaited. The attempt names one account and its epoch (L02): a reset, a disabled
+account or another browser ends it. Completing claims its id, so it works once.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from ostiary.core.keys.ring import Keyring, purpose
+from ostiary.core.signin.ways import Proof
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.world import from_micros, to_micros
+
+ATTEMPTS: Final = purpose("attempt", "Seals sign-ins that wait for a second factor.")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in under way.
+
+    Attributes:
+        id: Claimed once, when the sign-in completes.
+        browser: Hash of the pre-session cookie that it is bound to.
+    """
+
+    id: str
+    account_id: str
+    security_epoch: int
+    proofs: tuple[Proof, ...]
+    is_remembered: bool
+    browser: str
+    expires_at: datetime
+
+
+def browser_hash(pre_session: str) -> str:
+    """What an attempt keeps of the cookie that it is bound to."""
+    return hashlib.sha256(f"browser:{pre_session}".encode()).hexdigest()
+
+
+def seal(ring: Keyring, attempt: Attempt) -> str:
+    """The attempt as text for the client."""
+    proofs = [[p.method, to_micros(p.at), p.by, p.is_multi_factor, p.mailbox] for p in attempt.proofs]
+    document = [
+        attempt.id,
+        attempt.account_id,
+        attempt.security_epoch,
+        proofs,
+        attempt.is_remembered,
+        attempt.browser,
+        to_micros(attempt.expires_at),
+    ]
+    return ring.seal(ATTEMPTS, orjson.dumps(document))
+
+
+def unseal(ring: Keyring, sealed: str, pre_session: str, now: datetime) -> Attempt | None:
+    """The attempt, if we sealed it, it belongs to this browser and it has not expired."""
+    plain = ring.open_sealed(ATTEMPTS, sealed)
+    if plain is None:
+        return None
+    attempt_id, account_id, epoch, raw, is_remembered, browser, expires = orjson.loads(plain)
+    if now >= from_micros(expires) or not Secret(browser).matches(browser_hash(pre_session)):
+        return None
+    proofs = tuple(
+        Proof(method, from_micros(at), by, multi, mailbox) for method, at, by, multi, mailbox in raw
+    )
+    return Attempt(attempt_id, account_id, epoch, proofs, is_remembered, browser, from_micros(expires))

@@ -1,0 +1,259 @@
+"""Owns the walk through the door: count the try, prove, decide, and on `Complete` – once – make the session."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
+
+from ostiary.core.accounts import accounts
+from ostiary.core.accounts.accounts import INVALID_CREDENTIALS, Account
+from ostiary.core.change import Change
+from ostiary.core.flow import Flow, Runner
+from ostiary.core.keys.ring import Keyring
+from ostiary.core.once.once import Once, Use
+from ostiary.core.sessions.sessions import Session, Sessions
+from ostiary.core.signin import attempt as attempts
+from ostiary.core.signin.attempt import Attempt
+from ostiary.core.signin.settings import SigninSettings
+from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.ways import Factor, Proven, WayIn
+from ostiary.core.throttle.throttle import Hit, Lockout, Window
+from ostiary.kernel.errors import Misuse, Refused, code
+from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.origin import Origin
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
+from ostiary.storage.database import Reads
+
+ATTEMPT_INVALID: Final = code(
+    "attempt_invalid",
+    401,
+    "This sign-in has expired. Start again.",
+    "The attempt is unknown, expired, already used, or was begun in another browser.",
+)
+SIGNED_IN: Final = EventType(
+    "sign_in_succeeded", "A sign-in completed.", fields=("method", "amr", "session_id")
+)
+FACTOR_ASKED: Final = EventType(
+    "sign_in_factor_asked", "A first proof was right; a factor was asked for.", fields=("method", "factors")
+)
+FAILED: Final = EventType("sign_in_failed", "A sign-in was refused.", Severity.NOTICE, ("method", "reason"))
+EVENTS: Final = (SIGNED_IN, FACTOR_ASKED, FAILED)
+LOCKOUT: Final = Lockout()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How somebody stands at the door.
+
+    Attributes:
+        pre_session: Value of the cookie that a half-done sign-in is bound to.
+        code: A second factor sent along with the first proof.
+        replaces: Whose live session this browser brings along; it ends when another one begins.
+    """
+
+    origin: Origin
+    is_remembered: bool = False
+    pre_session: str = ""
+    code: Secret | None = None
+    replaces: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The session exists; the token goes into the cookie and nowhere else."""
+
+    account: Account
+    session: Session
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRequired:
+    """One of these factors is still needed."""
+
+    attempt: str
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """One account in front of the door, with what it has shown before and now."""
+
+    attempt: Attempt
+    proven: tuple[Proven, ...]
+    is_resumed: bool
+    replaces: Principal | None
+
+    def showing(self, proven: Proven) -> "_Standing":
+        return replace(self, proven=(*self.proven, proven))
+
+
+class Door:
+    """The one place where sessions come from.
+
+    Args:
+        factors: Every factor of this engine, in the order in which they are offered.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        ring: Keyring,
+        once: Once,
+        sessions: Sessions,
+        settings: SigninSettings,
+        factors: Sequence[Factor],
+        *,
+        can_verify_email: bool,
+    ) -> None:
+        self._runner = runner
+        self._ring = ring
+        self._once = once
+        self._sessions = sessions
+        self._settings = settings
+        self._factors = {factor.name: factor for factor in factors}
+        if len(self._factors) != len(factors):
+            raise Misuse("two factors have the same name")
+        # Without a rib that proves mailboxes nobody could ever get in.
+        self._policy = Policy(settings.verify_email == "required" and can_verify_email)
+        self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
+        self._answers = Window("factor", settings.factor_failures_per_network, failures_only=True)
+        self._attempt_use = Use("sign_in_attempt", settings.attempt_lifetime)
+
+    async def enter(self, entry: Entry, way: WayIn, submission: Any) -> SignedIn | FactorRequired:
+        """Begin a sign-in.
+
+        Raises:
+            Refused: `invalid_credentials`, `email_not_verified` or `too_many_attempts`.
+        """
+        async with self._runner.flow(entry.origin) as flow:
+            candidate = await way.identify(flow.reads, submission)
+            flow.concerns(candidate.account_id)
+            await flow.reserve(Hit(self._entries, entry.origin.network), Hit(LOCKOUT, candidate.subject))
+            proven = await way.prove(flow.reads, candidate, submission)
+            if proven is None or candidate.account_id is None:
+                raise self._failed(way.name, "not proven", candidate.account_id)
+            standing = _Standing(
+                Attempt(
+                    self._runner.world.id(),
+                    candidate.account_id,
+                    candidate.security_epoch,
+                    (),
+                    entry.is_remembered,
+                    attempts.browser_hash(entry.pre_session),
+                    self._runner.world.now() + self._settings.attempt_lifetime,
+                ),
+                (proven,),
+                is_resumed=False,
+                replaces=entry.replaces,
+            )
+            if entry.code is not None:
+                standing = await self._answer_along(flow, standing, entry.code, way.name)
+            return await flow.change(lambda change: self._decide(change, standing, way.name))
+
+    async def proceed(
+        self, entry: Entry, sealed: str, factor_name: str, answer: Secret
+    ) -> SignedIn | FactorRequired:
+        """Go on with a sign-in that waits for a factor.
+
+        Raises:
+            Refused: `attempt_invalid`, `invalid_credentials` or `too_many_attempts`.
+        """
+        async with self._runner.flow(entry.origin) as flow:
+            attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
+            if attempt is None:
+                await flow.reserve(Hit(self._answers, entry.origin.network))
+                raise Refused(
+                    ATTEMPT_INVALID,
+                    "not ours, expired or another browser's",
+                    events=(FAILED(method=factor_name, reason="attempt"),),
+                )
+            flow.concerns(attempt.account_id)
+            await flow.reserve(
+                Hit(self._answers, entry.origin.network), Hit(LOCKOUT, f"account:{attempt.account_id}")
+            )
+            factor = self._factors.get(factor_name)
+            asked = factor is not None and await factor.is_enrolled(flow.reads, attempt.account_id)
+            proven = await factor.prove(flow.reads, attempt.account_id, answer) if factor and asked else None
+            if proven is None:
+                raise self._failed(factor_name, "not proven", attempt.account_id)
+            standing = _Standing(attempt, (proven,), is_resumed=True, replaces=entry.replaces)
+            return await flow.change(lambda change: self._decide(change, standing, factor_name))
+
+    async def _answer_along(self, flow: Flow, standing: _Standing, answer: Secret, method: str) -> _Standing:
+        """Try a code that came with the first proof against every enrolled factor, in their order."""
+        account_id = standing.attempt.account_id
+        names = await self._enrolled(flow.reads, account_id)
+        for name in names:
+            proven = await self._factors[name].prove(flow.reads, account_id, answer)
+            if proven is not None:
+                return standing.showing(proven)
+        if names:
+            raise self._failed(method, "wrong code sent along", account_id)
+        return standing
+
+    async def _decide(self, change: Change, standing: _Standing, method: str) -> SignedIn | FactorRequired:
+        """In the one write transaction: take the proofs, decide on fresh facts, and act on the decision."""
+        attempt = standing.attempt
+        account = await self._lock(change, attempt, method)
+        for proven in standing.proven:
+            if proven.take is not None and not await proven.take(change):
+                raise self._failed(method, "the proof was used before", account.id)
+        proofs = (*attempt.proofs, *(proven.proof for proven in standing.proven))
+        facts = Facts(
+            account.is_active, account.is_email_verified, proofs, await self._enrolled(change, account.id)
+        )
+        step = next_step(facts, self._policy)
+        match step:
+            case Refuse():
+                raise Refused(
+                    step.code,
+                    step.reason,
+                    counted=step.counted,
+                    events=(FAILED(account.id, method=method, reason=step.reason),),
+                )
+            case Ask():
+                change.partial()
+                await change.emit(FACTOR_ASKED(account.id, method=method, factors=list(step.factors)))
+                waiting = replace(attempt, proofs=proofs)
+                return FactorRequired(attempts.seal(self._ring, waiting), step.factors)
+            case Complete():
+                return await self._complete(change, standing, account, step, method)
+            case _:
+                assert_never(step)
+
+    async def _complete(
+        self, change: Change, standing: _Standing, account: Account, step: Complete, method: str
+    ) -> SignedIn:
+        attempt = standing.attempt
+        if standing.is_resumed and not await self._once.claim(
+            change, self._attempt_use, attempt.id, attempt.expires_at
+        ):
+            raise Refused(
+                ATTEMPT_INVALID, "used before", events=(FAILED(account.id, method=method, reason="replay"),)
+            )
+        if standing.replaces is not None and standing.replaces.session_id:
+            await self._sessions.end(
+                change, standing.replaces.account_id, standing.replaces.session_id, "replaced"
+            )
+        session, token = await self._sessions.start(
+            change, account, step.amr, step.acr, is_remembered=attempt.is_remembered
+        )
+        await change.emit(SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id))
+        return SignedIn(account, session, token)
+
+    async def _lock(self, change: Change, attempt: Attempt, method: str) -> Account:
+        try:
+            return await accounts.lock_active(change, attempt.account_id, attempt.security_epoch)
+        except Refused as refused:
+            raise self._failed(method, refused.reason, attempt.account_id) from refused
+
+    async def _enrolled(self, reads: Reads, account_id: str) -> tuple[str, ...]:
+        return tuple(
+            [name for name, factor in self._factors.items() if await factor.is_enrolled(reads, account_id)]
+        )
+
+    def _failed(self, method: str, reason: str, account_id: str | None) -> Refused:
+        return Refused(
+            INVALID_CREDENTIALS, reason, events=(FAILED(account_id, method=method, reason=reason),)
+        )

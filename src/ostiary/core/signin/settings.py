@@ -1,0 +1,29 @@
+"""Owns the settings of the door."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from ostiary.kernel.settings import Rate, setting
+
+
+@dataclass(frozen=True, slots=True)
+class SigninSettings:
+    """Signing in."""
+
+    verify_email: Literal["required", "optional"] = setting(
+        "required", doc="Whether an account can sign in before its e-mail address is verified."
+    )
+    signin_failures_per_network: Rate = setting(
+        Rate(20, timedelta(minutes=15)), doc="Failed sign-ins per network (IPv4 address or IPv6 /64)."
+    )
+    factor_failures_per_network: Rate = setting(
+        Rate(30, timedelta(minutes=15)), doc="Failed second factors per network."
+    )
+    attempt_lifetime: timedelta = setting(
+        timedelta(minutes=10), doc="How long a sign-in may wait for its second factor; at most 10 minutes."
+    )
+
+    def __post_init__(self) -> None:
+        if not timedelta() < self.attempt_lifetime <= timedelta(minutes=10):
+            raise ValueError("attempt_lifetime: must be above zero and at most 10m (ASVS 6.6)")

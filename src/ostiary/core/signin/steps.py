@@ -1,0 +1,88 @@
+"""Owns the decision what a sign-in still needs. Pure: facts and policy in, a step out.
+
+The rules, in order:
+
+1. Nothing proven, or an account that may not be used: refused like a wrong password.
+2. An address that must be verified and is not: refused, and only now said (the proof was right).
+3. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once.
+4. Otherwise complete.
+"""
+
+from dataclasses import dataclass
+
+from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
+from ostiary.core.signin.ways import Proof
+from ostiary.kernel.errors import Code
+
+ONE_FACTOR = "1"
+TWO_FACTORS = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when the decision is made.
+
+    Attributes:
+        proofs: In the order in which they were given.
+        factors: Names of the factors that the account has enrolled, in the order in which they are offered.
+    """
+
+    is_active: bool
+    is_email_verified: bool
+    proofs: tuple[Proof, ...]
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the deployment demands."""
+
+    require_verified_email: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One of these factors is needed."""
+
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Everything is shown."""
+
+    amr: tuple[str, ...]
+    acr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It ends here.
+
+    Attributes:
+        counted: Whether it counts as a failed guess.
+    """
+
+    code: Code
+    reason: str
+    counted: bool = True
+
+
+def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
+    """What the sign-in needs next."""
+    if not facts.proofs:
+        return Refuse(INVALID_CREDENTIALS, "nothing was proven")
+    if not facts.is_active:
+        return Refuse(INVALID_CREDENTIALS, "the account may not be used")
+    if policy.require_verified_email and not facts.is_email_verified:
+        return Refuse(EMAIL_NOT_VERIFIED, "the address is not verified", counted=False)
+    shown = {proof.by for proof in facts.proofs}
+    has_two = len(shown) > 1 or any(proof.is_multi_factor for proof in facts.proofs)
+    if facts.factors and not has_two:
+        missing = tuple(name for name in facts.factors if name not in shown)
+        if not missing:
+            return Refuse(INVALID_CREDENTIALS, "no enrolled factor adds anything to what was shown")
+        return Ask(missing)
+    methods = tuple(dict.fromkeys(proof.method for proof in facts.proofs))
+    amr = (*methods, "mfa") if has_two else methods
+    return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR)

@@ -1,0 +1,98 @@
+"""Owns what ribs provide to the door: ways in, factors, and the proofs that both yield."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ostiary.core.change import Change
+from ostiary.kernel.secret import Secret
+from ostiary.storage.database import Reads
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Something that was shown about an account.
+
+    Attributes:
+        method: RFC 8176 value ("pwd", "otp", …).
+        at: When.
+        by: Name of the way in or factor that yielded it; the same one never counts twice.
+        is_multi_factor: It shows possession and knowledge at once (a passkey with user verification).
+        mailbox: The address that it proves, where it does; a factor by the same mailbox adds nothing.
+    """
+
+    method: str
+    at: datetime
+    by: str
+    is_multi_factor: bool = False
+    mailbox: str | None = None
+
+
+Take = Callable[[Change], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A proof with what must be written when it is used.
+
+    Attributes:
+        take: Runs in the change that uses the proof (consume a single-use secret, store a better hash);
+            False means that somebody else was first, and the proof is worth nothing.
+    """
+
+    proof: Proof
+    take: Take | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Whom a submission claims to be, before anything is proven.
+
+    Attributes:
+        subject: What counters count: canonical, and the same whether or not the account exists (L09).
+        account_id: None when there is no such account; proving then does the same work and yields nothing.
+        security_epoch: As read; the change refuses another one.
+        carried: What the way in needs again in `prove`.
+    """
+
+    subject: str
+    account_id: str | None
+    security_epoch: int = 0
+    carried: Any = None
+
+
+class WayIn(Protocol):
+    """A way to begin signing in: a password, a link, a passkey, somebody else's identity provider.
+
+    Attributes:
+        name: Shown in the journal and on the account page.
+    """
+
+    name: str
+
+    async def identify(self, reads: Reads, submission: Any) -> Candidate:
+        """Whom the submission claims to be; by the same statements whether or not there is such an account."""
+        ...
+
+    async def prove(self, reads: Reads, candidate: Candidate, submission: Any) -> Proven | None:
+        """The proof, or None. May hash or call out: no transaction is open."""
+        ...
+
+
+class Factor(Protocol):
+    """Something that can be asked for after a way in.
+
+    Attributes:
+        name: As in the `factors` of the API: "totp", "backup_code", …
+    """
+
+    name: str
+
+    async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
+        """Whether this account can be asked for it."""
+        ...
+
+    async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
+        """The proof, or None; an empty answer is a failure like any other (L02)."""
+        ...

@@ -1,0 +1,155 @@
+"""Owns the engine's life: what happens at start, what runs meanwhile, and the orderly end.
+
+An engine belongs to one event loop. `start` is idempotent, so a host's lifespan and a first request may both call it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, Self
+
+from ostiary.core.keys.ring import PURPOSES
+from ostiary.core.mail.mailbox import Mailbox
+from ostiary.core.mail.post import KIND, Transport, mail_deliverer
+from ostiary.core.mail.settings import MailSettings
+from ostiary.core.mail.smtp import SmtpTransport
+from ostiary.core.outbox.worker import Worker
+from ostiary.core.passwords.schemes import Scheme
+from ostiary.engine.features import RIBS
+from ostiary.engine.settings import EngineSettings, development_path
+from ostiary.engine.wire import chores, wire
+from ostiary.http import mailbox
+from ostiary.http.assembly import App, assemble
+from ostiary.http.rib import Rib
+from ostiary.http.routing import Hot
+from ostiary.kernel.settings import Settings
+from ostiary.kernel.world import World
+from ostiary.storage import migrate
+from ostiary.storage.connect import sqlite_path
+from ostiary.storage.statement import compile_all
+
+_PARTING: Final = timedelta(seconds=10)
+_log: Final = logging.getLogger("ostiary.engine")
+
+
+class Engine:
+    """Everything, wired.
+
+    Args:
+        settings: Checked, see `ostiary.engine.settings.load`.
+        ribs: The features of this engine.
+        world: Clock and chance.
+        transport: Where mails go; unless given, the mail server of the settings, or in development a mailbox.
+        scheme: Another password hash than the settings', for the test kit only.
+        routes: More routes than the ribs', such as a server's probes.
+
+    Raises:
+        Misuse: the settings or the ribs do not fit together.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ribs: Sequence[Rib] = RIBS,
+        world: World | None = None,
+        transport: Transport | None = None,
+        scheme: Scheme | None = None,
+        routes: Sequence[Hot] = (),
+    ) -> None:
+        self.settings = settings
+        self.ribs = tuple(ribs)
+        self._engine = settings.of(EngineSettings)
+        self._working: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self.core, composer = wire(settings, self.ribs, world or World(), scheme)
+        self.transport = transport or self._transport()
+        self.app: App = assemble(
+            self.core,
+            [*routes, *self._mailbox_routes(), *(route for rib in self.ribs for route in rib.hot_routes)],
+            [routes for rib in self.ribs for routes in rib.json_routes],
+        )
+        self.worker = Worker(
+            self.core.world,
+            self.core.database,
+            self.core.outbox,
+            {KIND: mail_deliverer(composer, self.transport)},
+            chores(self.core, self.ribs),
+            self.core.runner.reactions,
+        )
+
+    def _mailbox_routes(self) -> Sequence[Hot]:
+        # Production never shows mails, whatever transport it was given.
+        return mailbox.routes(self.mailbox) if self._engine.dev and self.mailbox is not None else ()
+
+    def _transport(self) -> Transport:
+        mail = self.settings.of(MailSettings)
+        if self._engine.dev and mail.smtp_host is None:
+            return Mailbox(development_path(self._engine, "mailbox.jsonl"), echo=_log.info)
+        return SmtpTransport(mail)
+
+    @property
+    def mailbox(self) -> Mailbox | None:
+        """The development mailbox, if mails go there."""
+        return self.transport if isinstance(self.transport, Mailbox) else None
+
+    async def start(self, *, worker: bool = True) -> None:
+        """Migrate or check the schema, connect, open the keyring, and begin to work the outbox.
+
+        Args:
+            worker: Whether this process sends mails and keeps house; another one must if it does not.
+
+        Raises:
+            Misuse: the schema or the root secret does not fit; the message says how to mend it.
+            Unavailable: the database cannot be reached.
+        """
+        async with self._starting:
+            if self._working is not None:
+                return
+            await asyncio.to_thread(self._prepare_schema)
+            compile_all(self.core.database.dialect)
+            await self.core.database.open()
+            try:
+                await self.core.ring.open(self.core.database, PURPOSES.values())
+            except BaseException:
+                await self.core.database.close()
+                raise
+            self._working = asyncio.create_task(self.worker.run() if worker else _idle())
+
+    def _prepare_schema(self) -> None:
+        url = self._engine.database
+        automatic = self._engine.auto_migrate
+        if automatic is None:
+            automatic = self._engine.dev or sqlite_path(url) is not None
+        if automatic:
+            before, after = migrate.upgrade(url)
+            if before != after:
+                _log.info("database migrated from %s to %s", before or "nothing", after)
+        else:
+            migrate.check(url)
+
+    async def stop(self) -> None:
+        """Finish the deliveries under way, then give connections and threads back."""
+        working, self._working = self._working, None
+        if working is None:
+            return
+        self.worker.stop()
+        _, late = await asyncio.wait([working], timeout=_PARTING.total_seconds())
+        if late:
+            working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        self.core.passwords.close()
+        await self.core.database.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+
+async def _idle() -> None:
+    """In place of a worker."""

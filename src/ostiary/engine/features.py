@@ -1,0 +1,16 @@
+"""THE list of ribs. Order matters twice: subscribers react in it, and routes are tried in it."""
+
+from typing import Final
+
+from ostiary.features.email_verification import manifest as email_verification
+from ostiary.features.my_sessions import manifest as my_sessions
+from ostiary.features.registration import manifest as registration
+from ostiary.features.signin import manifest as signin
+from ostiary.http.rib import Rib
+
+RIBS: Final[tuple[Rib, ...]] = (
+    signin.RIB,
+    registration.RIB,
+    email_verification.RIB,
+    my_sessions.RIB,
+)

@@ -1,0 +1,153 @@
+"""Owns the wiring: which part is made from which, in the one order that has no circles."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from ostiary.core.accounts import accounts
+from ostiary.core.change import Reactions, Subscriber, on
+from ostiary.core.flow import Runner
+from ostiary.core.keys.ring import Keyring, RingPepper
+from ostiary.core.keys.root import RootSeal, parse_root
+from ostiary.core.mail.compose import MAILS, Composer
+from ostiary.core.mail.notices import Notices
+from ostiary.core.mail.post import Post
+from ostiary.core.mail.settings import MailSettings
+from ostiary.core.once.once import Once
+from ostiary.core.outbox import outbox as outboxes
+from ostiary.core.outbox.outbox import Outbox
+from ostiary.core.outbox.settings import OutboxSettings
+from ostiary.core.outbox.worker import Chore, dead_letter_chore
+from ostiary.core.passwords.hasher import Passwords
+from ostiary.core.passwords.schemes import Scheme
+from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.core.sessions import sessions
+from ostiary.core.sessions.device import describe_device
+from ostiary.core.sessions.sessions import Sessions
+from ostiary.core.sessions.settings import SessionSettings
+from ostiary.core.signin import door as doors
+from ostiary.core.signin.door import Door
+from ostiary.core.signin.settings import SigninSettings
+from ostiary.core.throttle import throttle as throttles
+from ostiary.core.throttle.settings import ThrottleSettings
+from ostiary.core.throttle.throttle import Throttle
+from ostiary.core.wiring import Core, Parts
+from ostiary.engine.settings import EngineSettings
+from ostiary.http.rib import Rib
+from ostiary.http.settings import HttpSettings
+from ostiary.kernel.errors import Misuse
+from ostiary.kernel.events import EventType
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.settings import Settings
+from ostiary.kernel.world import World
+from ostiary.storage import guard
+from ostiary.storage.connect import database_for
+from ostiary.storage.database import Database, Transaction
+
+CORE_EVENTS: Final[tuple[EventType, ...]] = (
+    *accounts.EVENTS,
+    *sessions.EVENTS,
+    *doors.EVENTS,
+    *throttles.EVENTS,
+    *outboxes.EVENTS,
+)
+Sweep = Callable[[Transaction, int], Awaitable[int]]
+
+_BATCH: Final = 500
+_SWEEP_EVERY: Final = timedelta(minutes=10)
+
+
+def event_types(ribs: Sequence[Rib]) -> tuple[EventType, ...]:
+    """Every event type of an engine with these ribs."""
+    return CORE_EVENTS + tuple(event for rib in ribs for event in rib.events)
+
+
+def wire(
+    settings: Settings, ribs: Sequence[Rib], world: World, scheme: Scheme | None
+) -> tuple[Core, Composer]:
+    """Make everything; nothing is connected or started yet.
+
+    Args:
+        scheme: Another password hash than the settings', for the test kit only.
+
+    Raises:
+        Misuse: the root secret is missing or weak, or the ribs do not fit together.
+    """
+    engine = settings.of(EngineSettings)
+    database = database_for(
+        engine.database,
+        pool_size=engine.database_pool_size,
+        prepared_statements=engine.database_prepared_statements,
+    )
+    ring = Keyring(world, RootSeal(parse_root(engine.root_secret or Secret(""))))
+    outbox = Outbox(world, ring, settings.of(OutboxSettings))
+    composer = Composer(
+        world,
+        settings.of(MailSettings),
+        (*MAILS, *(mail for rib in ribs for mail in rib.mails)),
+        settings.of(HttpSettings).base_url,
+    )
+    parts = Parts(
+        world=world,
+        settings=settings,
+        database=database,
+        ring=ring,
+        throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
+        once=Once(world, ring),
+        passwords=Passwords(
+            world,
+            settings.of(PasswordSettings),
+            RingPepper(ring),
+            partial(guard.refuse_if_open, "hashing"),
+            scheme=scheme,
+        ),
+        sessions=Sessions(world, database, settings.of(SessionSettings)),
+        outbox=outbox,
+        post=Post(outbox, composer),
+    )
+    reactions = Reactions(event_types(ribs), _subscribers(parts, ribs))
+    runner = Runner(world, database, parts.throttle, reactions)
+    door = Door(
+        runner,
+        ring,
+        parts.once,
+        parts.sessions,
+        settings.of(SigninSettings),
+        [factor for rib in ribs for factor in rib.factors(parts)],
+        can_verify_email=any(rib.proves_mailboxes for rib in ribs),
+    )
+    plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
+    return Core(**plugged, runner=runner, door=door), composer
+
+
+def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:
+    """Reactions in their order: what must end ends first, then the ribs, and people are told last."""
+    names = [rib.name for rib in ribs]
+    if len(set(names)) < len(names):
+        raise Misuse("two ribs have the same name")
+    return [
+        Subscriber(lambda event_type: event_type.ends_sessions, parts.sessions.react),
+        on(throttles.PASSWORD_DISABLED, accounts.disable_password),
+        *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),
+        Notices(parts.post, accounts.verified_emails, describe_device).subscriber(),
+    ]
+
+
+def chores(parts: Parts, ribs: Sequence[Rib]) -> list[Chore]:
+    """The worker's housekeeping: bounded batches, so that nobody waits for it."""
+    return [
+        _sweep("expired secrets", parts.once.sweep),
+        _sweep("expired counters", parts.throttle.sweep),
+        _sweep("old sessions", parts.sessions.sweep),
+        dead_letter_chore(parts.settings.of(OutboxSettings)),
+        *(chore for rib in ribs for chore in rib.chores(parts)),
+    ]
+
+
+def _sweep(name: str, batch: Sweep) -> Chore:
+    async def run(database: Database, world: World) -> int:
+        async with database.transaction() as tx:
+            return await batch(tx, _BATCH)
+
+    return Chore(name, _SWEEP_EVERY, run)

@@ -1,0 +1,30 @@
+"""Owns what e-mail verification plugs into the engine."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from ostiary.core.accounts.accounts import REGISTRATION
+from ostiary.core.change import Subscriber, on
+from ostiary.core.mail.compose import MailTemplate
+from ostiary.core.wiring import Parts
+from ostiary.features.email_verification import flow
+from ostiary.features.email_verification.api import router
+from ostiary.features.email_verification.settings import VerificationSettings
+from ostiary.http.access import PUBLIC
+from ostiary.http.rib import Rib
+from ostiary.http.routing import JsonRoutes
+
+
+def _subscribers(parts: Parts) -> Sequence[Subscriber]:
+    return (on(REGISTRATION, partial(flow.on_registration, parts)),)
+
+
+RIB = Rib(
+    name="email_verification",
+    settings=(VerificationSettings,),
+    events=flow.EVENTS,
+    mails=(MailTemplate(flow.MAIL, __package__, "The link and the code that prove an address."),),
+    subscribers=_subscribers,
+    json_routes=(JsonRoutes(router, PUBLIC),),
+    proves_mailboxes=True,
+)

@@ -1,0 +1,7 @@
+"""Registration: an address and a password become an account that must still prove its address.
+
+The answer, its cost and the mail that follows are the same whether the address is new, unproven or taken: the owner
+of a taken address gets a mail that says so, and nobody else learns it.
+
+    POST /auth/register   202, and a mail
+"""

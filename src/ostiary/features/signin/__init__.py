@@ -1,0 +1,9 @@
+"""Signing in with a password, asking who one is, and signing out.
+
+`password_way.py` turns an identifier and a password into a proof; the door in `core/signin` does the rest.
+
+    POST /auth/login           a password, and perhaps a code → session cookie, or the factors that are still needed
+    POST /auth/login/factor    a factor for a sign-in that waits
+    GET  /auth/session         who am I (hot)
+    POST /auth/logout          end this session, or all of them
+"""

@@ -1,0 +1,217 @@
+"""Owns the JSON routes of signing in and out, and the hot route that says who one is."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response as PlainResponse
+
+from ostiary.core.accounts.accounts import Account
+from ostiary.core.sessions.sessions import Resolved, Session
+from ostiary.core.signin.door import Entry, FactorRequired, SignedIn
+from ostiary.features.signin import flow
+from ostiary.features.signin.password_way import PasswordWay, Submission
+from ostiary.http.assembly import json_response
+from ostiary.http.cookies import Header
+from ostiary.http.csrf import csrf_token
+from ostiary.http.inputs import CurrentCore, JsonBody
+from ostiary.http.visit import Visit, visit_of
+from ostiary.kernel.errors import Refused
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
+
+router = APIRouter(tags=["sign-in"])
+
+
+class LoginBody(JsonBody):
+    """An identifier and a password; a `code` saves the second step when a factor is enrolled."""
+
+    identifier: Annotated[str, Field(min_length=1, max_length=320)]
+    password: str
+    remember: bool = False
+    delivery: Literal["cookie"] = "cookie"
+    code: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+
+
+class FactorBody(JsonBody):
+    """The answer to a factor that was asked for."""
+
+    attempt: Annotated[str, Field(min_length=1, max_length=8192)]
+    factor: Annotated[str, Field(min_length=1, max_length=64)]
+    code: Annotated[str, Field(max_length=64)]
+    delivery: Literal["cookie"] = "cookie"
+
+
+class LogoutBody(JsonBody):
+    """`everywhere` ends every session of the account."""
+
+    everywhere: bool = False
+
+
+class UserView(JsonBody):
+    """Whose session it is."""
+
+    id: str
+    email: str | None
+    email_verified: bool
+    name: str
+
+
+class SessionView(JsonBody):
+    """The session."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    amr: list[str]
+    acr: str
+
+
+class LoginComplete(JsonBody):
+    """Signed in; the session is in the cookie."""
+
+    status: Literal["complete"] = "complete"
+    user: UserView
+    session: SessionView
+
+
+class LoginWaits(JsonBody):
+    """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser."""
+
+    status: Literal["factor_required"] = "factor_required"
+    attempt: str
+    factors: list[str]
+
+
+def _user(account: Account) -> UserView:
+    return UserView(
+        id=account.id, email=account.email, email_verified=account.is_email_verified, name=account.name
+    )
+
+
+def _session(session: Session) -> SessionView:
+    return SessionView(
+        id=session.id,
+        created_at=session.created_at,
+        last_seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        amr=list(session.amr),
+        acr=session.acr,
+    )
+
+
+async def _present(visit: Visit) -> Principal | None:
+    """Whose live session this browser brings along; it ends when another one begins (S-D1)."""
+    if visit.cookies.session is None:
+        return None
+    try:
+        return (await visit.session()).principal
+    except Refused:
+        return None
+
+
+def _hand_out(visit: Visit, core: CurrentCore, outcome: SignedIn) -> list[Header]:
+    session = outcome.session
+    keep_for = session.expires_at - session.created_at if session.is_remembered else None
+    cookies = visit.edge.cookies
+    headers = [
+        cookies.set_session(outcome.token, keep_for),
+        cookies.set_csrf(csrf_token(core.ring, session.id), keep_for),
+    ]
+    if visit.cookies.pre is not None:
+        headers.append(cookies.clear_pre())
+    return headers
+
+
+def _answer(
+    visit: Visit, core: CurrentCore, response: Response, outcome: SignedIn | FactorRequired, pre: str
+) -> LoginComplete | LoginWaits:
+    if isinstance(outcome, SignedIn):
+        response.raw_headers.extend(_hand_out(visit, core, outcome))
+        return LoginComplete(user=_user(outcome.account), session=_session(outcome.session))
+    response.raw_headers.append(visit.edge.cookies.set_pre(pre))
+    return LoginWaits(attempt=outcome.attempt, factors=list(outcome.factors))
+
+
+@router.post("/auth/login")
+async def login(
+    body: LoginBody, request: Request, response: Response, core: CurrentCore
+) -> LoginComplete | LoginWaits:
+    """Sign in with a password. Unknown account, wrong password and an account that may not sign in look alike."""
+    visit = visit_of(request.scope)
+    pre = visit.cookies.pre or core.world.token().reveal()
+    entry = Entry(
+        visit.origin, body.remember, pre, Secret(body.code) if body.code else None, await _present(visit)
+    )
+    way = PasswordWay(core.world, core.passwords)
+    outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
+    return _answer(visit, core, response, outcome, pre)
+
+
+@router.post("/auth/login/factor")
+async def login_factor(
+    body: FactorBody, request: Request, response: Response, core: CurrentCore
+) -> LoginComplete | LoginWaits:
+    """Answer with a factor; only the browser that began the sign-in can."""
+    visit = visit_of(request.scope)
+    pre = visit.cookies.pre or ""
+    entry = Entry(visit.origin, pre_session=pre, replaces=await _present(visit))
+    outcome = await core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
+    return _answer(visit, core, response, outcome, pre)
+
+
+@router.post("/auth/logout", status_code=204)
+async def logout(
+    request: Request, response: Response, core: CurrentCore, body: LogoutBody | None = None
+) -> None:
+    """Sign out. Answers 204 with or without a live session, and clears the cookies."""
+    visit = visit_of(request.scope)
+    who = await _present(visit)
+    if who is not None:
+        await flow.sign_out(core, visit.origin, who, everywhere=body is not None and body.everywhere)
+    response.raw_headers.extend([*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')])
+
+
+async def session(request: Request) -> PlainResponse:
+    """Who am I: one indexed query, without FastAPI's layer."""
+    visit = visit_of(request.scope)
+    resolved: Resolved = await visit.session()
+    headers: list[Header] = []
+    if visit.cookies.csrf is None:
+        # Lost or never stored: without it a script could not make any unsafe call.
+        keep_for = resolved.session.expires_at - resolved.session.created_at
+        token = csrf_token(visit.edge.core.ring, resolved.session.id)
+        headers.append(
+            visit.edge.cookies.set_csrf(token, keep_for if resolved.session.is_remembered else None)
+        )
+    return json_response(_who(resolved), headers=headers)
+
+
+def _who(resolved: Resolved) -> dict[str, object]:
+    account, current, principal = resolved.account, resolved.session, resolved.principal
+    return {
+        "user": {
+            "id": account.id,
+            "email": account.email,
+            "email_verified": account.is_email_verified,
+            "name": account.name,
+        },
+        "session": {
+            "id": current.id,
+            "created_at": current.created_at,
+            "last_seen_at": current.last_seen_at,
+            "expires_at": current.expires_at,
+            "amr": current.amr,
+            "acr": current.acr,
+        },
+        "principal": {
+            "account_id": principal.account_id,
+            "session_id": principal.session_id,
+            "amr": principal.amr,
+            "acr": principal.acr,
+            "auth_time": principal.authenticated_at,
+        },
+    }

@@ -1,0 +1,119 @@
+"""Owns the three cookies: their names and flags, how they are written, and a strict reader."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from ostiary.http.settings import ParsedBase
+from ostiary.kernel.errors import Misuse
+from ostiary.kernel.secret import Secret
+
+Header = tuple[bytes, bytes]
+
+_VALUE: Final = re.compile(rb"[A-Za-z0-9._~-]{1,3000}")
+_LONGEST: Final = 32_768
+LONGEST_AGE: Final = timedelta(days=400)  # RFC 6265bis section 5.5: browsers keep no cookie longer
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request brought.
+
+    Attributes:
+        session: The session cookie's value, or None.
+        csrf: The CSRF cookie's value, or None.
+        pre: The pre-session cookie's value, or None.
+        is_unusable: A cookie of ours was there twice, or garbled. Whoever can plant cookies (a sibling domain, plain
+            http) must not choose which of two counts, so none does.
+    """
+
+    session: str | None = None
+    csrf: str | None = None
+    pre: str | None = None
+    is_unusable: bool = False
+
+
+NOTHING: Final = Presented()
+_UNUSABLE: Final = Presented(is_unusable=True)
+
+
+class Cookies:
+    """Names, writers and reader of the cookies.
+
+    Args:
+        base: The configured base URL; the `__Host-` prefix follows it and never the request.
+    """
+
+    def __init__(self, base: ParsedBase) -> None:
+        prefix = "__Host-" if base.is_https else ""
+        self.session: Final = f"{prefix}ostiary"
+        self.csrf: Final = f"{prefix}ostiary-csrf"
+        self.pre: Final = f"{prefix}ostiary-pre"
+        secure = "; Secure" if base.is_https else ""
+        self._shut = f"; Path=/{secure}; HttpOnly; SameSite=Lax"
+        # Scripts read this one: they send it back as X-CSRF-Token.
+        self._open = f"; Path=/{secure}; SameSite=Lax"
+        self._stem = self.session.encode()
+        self._names = (self.session.encode(), self.csrf.encode(), self.pre.encode())
+        self._clearing = {
+            name: (b"set-cookie", f"{name}=; Max-Age=0{flags}".encode())
+            for name, flags in ((self.session, self._shut), (self.csrf, self._open), (self.pre, self._shut))
+        }
+        self._session_start = self._stem + b"="
+
+    def set_session(self, token: Secret, keep_for: timedelta | None = None) -> Header:
+        """The header that hands out a session.
+
+        Args:
+            token: `id.secret`.
+            keep_for: For remembered sessions, how long browsers keep it; otherwise it ends with the browser.
+        """
+        return self._write(self.session, token.reveal(), self._shut, keep_for)
+
+    def set_csrf(self, token: str, keep_for: timedelta | None = None) -> Header:
+        """The header that hands out the CSRF token; it lives as long as the session cookie."""
+        return self._write(self.csrf, token, self._open, keep_for)
+
+    def set_pre(self, value: str, keep_for: timedelta | None = None) -> Header:
+        """The header that binds a sign-in in progress to this browser."""
+        return self._write(self.pre, value, self._shut, keep_for)
+
+    def _write(self, name: str, value: str, flags: str, keep_for: timedelta | None) -> Header:
+        if not _VALUE.fullmatch(value.encode()):
+            raise Misuse(
+                f"the value for cookie {name} has characters outside A-Z a-z 0-9 . _ ~ - or is too long"
+            )
+        age = ""
+        if keep_for is not None:
+            age = f"; Max-Age={max(0, min(keep_for, LONGEST_AGE) // timedelta(seconds=1))}"
+        return b"set-cookie", f"{name}={value}{age}{flags}".encode()
+
+    def clear_session(self) -> list[Header]:
+        """The headers that take session and CSRF token back."""
+        return [self._clearing[self.session], self._clearing[self.csrf]]
+
+    def clear_pre(self) -> Header:
+        """The header that ends the binding of a sign-in in progress."""
+        return self._clearing[self.pre]
+
+    def sets_session(self, header: Header) -> bool:
+        """Whether a response header hands out or takes back the session cookie."""
+        return header[0] == b"set-cookie" and header[1].startswith(self._session_start)
+
+    def read(self, header: bytes | None) -> Presented:
+        """What a Cookie header holds of ours (RFC 6265bis section 5.8.3); foreign cookies are skipped unparsed."""
+        if header is None or self._stem not in header:
+            return NOTHING
+        if len(header) > _LONGEST:
+            return _UNUSABLE
+        found: dict[bytes, str] = {}
+        for pair in header.split(b";"):
+            name, equals, value = pair.strip(b" \t").partition(b"=")
+            if name not in self._names:
+                continue
+            if not equals or name in found or not _VALUE.fullmatch(value):
+                return _UNUSABLE
+            found[name] = value.decode()
+        session, csrf, pre = self._names
+        return Presented(found.get(session), found.get(csrf), found.get(pre))

@@ -1,0 +1,58 @@
+"""Owns how routes are declared: with an `Access` each, so that none can be written down without a guard (L29).
+
+How they are found is `table`'s, how they become an app is `assembly`'s.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ostiary.http.access import Access
+from ostiary.http.visit import OnProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """A plain route: called often (FastAPI's layer costs twice as much), a protocol endpoint, or a page.
+
+    Attributes:
+        path: As in Starlette, e.g. ``/oauth2/jwks`` or ``/auth/federation/{provider}/start``.
+        methods: Of GET, POST, PUT, PATCH, DELETE. HEAD is answered as GET without the body, OPTIONS by the table.
+        endpoint: An async function from request to response.
+        access: Who may call it.
+        doc: Its OpenAPI operation; None leaves it out of the document (pages).
+        takes_form: The body is a form, not JSON.
+        is_cookieless: Cookies are ignored, so foreign pages may call it (OAuth's token endpoint).
+        on_problem: The route's own form of an error: a page, or an OAuth error.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    endpoint: Callable[[Request], Awaitable[Response]]
+    access: Access
+    doc: Mapping[str, Any] | None = None
+    takes_form: bool = False
+    is_cookieless: bool = False
+    on_problem: OnProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRoutes:
+    """A rib's typed JSON routes; one `Access` for all of them."""
+
+    router: APIRouter
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """Another ASGI app below a path, e.g. the files that pages load. The prefix matches whole segments."""
+
+    prefix: str
+    app: ASGIApp
+    access: Access

@@ -1,0 +1,177 @@
+"""Owns `Visit`: what is known about one request while it runs, computed when first asked for.
+
+It travels in the scope, so every middleware, route and dependency of the same request sees the same one.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from ostiary.core.sessions.sessions import Resolved
+from ostiary.http.address import client_ip, forwarded_scheme
+from ostiary.http.cookies import NOTHING, Presented
+from ostiary.http.edge import Edge
+from ostiary.kernel.errors import Refused
+from ostiary.kernel.origin import Origin, clean_user_agent
+
+KEY: Final = "ostiary.visit"
+_SIMPLE_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
+_ID_BYTES: Final = 12
+_NONCE_STRENGTH: Final = 16
+
+
+# A route's own form of an error: (visit, exception, problem) → response.
+OnProblem = Callable[["Visit", Exception, Any], Response]
+
+
+class Visit:
+    """One request.
+
+    Args:
+        edge: The engine it came to.
+        scope: The ASGI scope.
+        path: Where it leads, below the mount point.
+    """
+
+    __slots__ = (
+        "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started", "headers",
+        "is_cookieless", "is_stale", "json", "on_problem", "path", "request_id", "scope", "takes_form",
+    )  # fmt: skip
+
+    def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
+        self.edge = edge
+        self.scope = scope
+        self.path = path
+        raw = scope["headers"]
+        self.headers: dict[bytes, bytes] = dict(raw)
+        if len(self.headers) != len(raw):
+            self.headers = _joined(raw)
+        self.request_id = self._request_id()
+        # Set from the route that was found, before any check runs.
+        self.takes_form = False
+        self.is_cookieless = False
+        self.on_problem: OnProblem | None = None
+        # Set by the body middleware.
+        self.json: Any = None
+        self.form: tuple[tuple[str, str], ...] = ()
+        # For the response.
+        self.form_targets: list[str] = []
+        self.is_stale = False
+        self.has_started = False
+        self._nonce: str | None = None
+        self._origin: Origin | None = None
+        self._cookies: Presented | None = None
+        self._resolved: Resolved | None = None
+
+    def _request_id(self) -> str:
+        # Somebody else's id is taken only from the operator's own proxy: anyone else could write into our logs.
+        if self.edge.settings.trusted_proxies:
+            given = self.headers.get(b"x-request-id")
+            if given is not None and _SIMPLE_ID.fullmatch(given):
+                return given.decode()
+        return self.edge.core.world.bytes(_ID_BYTES).hex()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the request came from, for flows."""
+        if self._origin is None:
+            self._origin = origin_of(self.scope, self.edge.settings.trusted_proxies, self.request_id)
+        return self._origin
+
+    @property
+    def known_origin(self) -> Origin | None:
+        """The origin if some flow asked for it; the rate limits that it met stand in there."""
+        return self._origin
+
+    @property
+    def client_scheme(self) -> str:
+        """The scheme by which the client came."""
+        proto = self.headers.get(b"x-forwarded-proto")
+        scheme: str = self.scope.get("scheme", "http")
+        return forwarded_scheme(scheme, proto, self.edge.settings.trusted_proxies)
+
+    @property
+    def cookies(self) -> Presented:
+        """Our cookies. Unusable ones count as absent and are cleared in the response."""
+        if self._cookies is None:
+            self._cookies = self.edge.cookies.read(self.headers.get(b"cookie"))
+            if self._cookies.is_unusable:
+                self.is_stale = True
+        return self._cookies
+
+    @property
+    def nonce(self) -> str:
+        """The nonce for this page's inline scripts and styles; asking for it makes the response a page."""
+        if self._nonce is None:
+            self._nonce = self.edge.core.world.token(_NONCE_STRENGTH).reveal()
+        return self._nonce
+
+    @property
+    def known_nonce(self) -> str | None:
+        """The nonce if a page asked for one."""
+        return self._nonce
+
+    async def session(self) -> Resolved:
+        """The live session behind the cookie, resolved once per request.
+
+        Raises:
+            Refused: 401; a cookie that was presented is cleared in the response.
+        """
+        if self._resolved is None:
+            token = self.cookies.session
+            try:
+                self._resolved = await self.edge.core.sessions.resolve(token or "")
+            except Refused as refused:
+                if token is not None and refused.code.status == 401:
+                    self.is_stale = True
+                raise
+        return self._resolved
+
+    def forget_cookies(self, *, stale: bool) -> None:
+        """Go on as if no cookie had been sent.
+
+        Args:
+            stale: They are dead, so the response clears them.
+        """
+        self._cookies = NOTHING
+        self._resolved = None
+        self.is_stale = self.is_stale or stale
+
+    def may_submit_to(self, origin: str) -> None:
+        """Let this page's form end on another origin: Chromium applies form-action to redirects, too."""
+        self.form_targets.append(origin)
+
+
+def visit_of(scope: Scope) -> Visit:
+    """The visit of a request that came through the assembled app."""
+    found: Visit = scope[KEY]
+    return found
+
+
+def origin_of(scope: Scope, trusted: int, request_id: str) -> Origin:
+    """Where a request came from, as far as it is known and trusted."""
+    client = scope.get("client")
+    forwarded: list[bytes] = []
+    agent = b""
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-for":
+            forwarded.append(value)
+        elif name == b"user-agent":
+            agent = value
+    peer = client[0] if client else None
+    return Origin(client_ip(peer, forwarded, trusted), clean_user_agent(agent.decode("latin-1")), request_id)
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    # A repeated header means its values in a list (RFC 9110 section 5.3); so a second Origin, Content-Type or
+    # X-CSRF-Token makes the first one worthless instead of one of them winning.
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        if name in found:
+            found[name] += (b"; " if name == b"cookie" else b", ") + value
+        else:
+            found[name] = value
+    return found

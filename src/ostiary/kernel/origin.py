@@ -1,0 +1,67 @@
+"""Owns `Origin`: where a request came from, as far as it is known and trusted."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_IPV6_NETWORK = 64
+_USER_AGENT_LIMIT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a rate limit, for the `RateLimit` headers.
+
+    Attributes:
+        policy: The limit's name.
+        limit: How many the window allows.
+        window: Its length.
+        remaining: How many are left now.
+        reset: After this time the oldest ones no longer count.
+    """
+
+    policy: str
+    limit: int
+    window: timedelta
+    remaining: int
+    reset: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who is asking, before anybody has signed in.
+
+    Attributes:
+        ip: The client's address after counting trusted proxies; "" when there is none (a CLI call).
+        user_agent: As sent, cut to 400 printable characters.
+        request_id: Names the request in logs and problem documents.
+        quotas: Filled by the throttle while the request runs; never says anything about an account.
+    """
+
+    ip: str = ""
+    user_agent: str = ""
+    request_id: str = ""
+    quotas: list[Quota] = field(default_factory=list, compare=False)
+
+    @property
+    def network(self) -> str:
+        """What rate limits count: the IPv4 address, or the IPv6 /64, since a client owns all of a /64 (L08)."""
+        return network_of(self.ip)
+
+
+def network_of(ip: str) -> str:
+    """The canonical text of the network that a client address belongs to; the text itself when it is no address."""
+    try:
+        address: IPv4Address | IPv6Address = ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((int(address), _IPV6_NETWORK), strict=False))
+    return str(address)
+
+
+def clean_user_agent(raw: str) -> str:
+    """A user agent safe to store and log: printable, one line, bounded (S-P3)."""
+    return "".join(c if c.isprintable() else " " for c in raw[:_USER_AGENT_LIMIT]).strip()

@@ -1,0 +1,1 @@
+"""The stand-alone process: the engine's app with health probes, served by uvicorn."""

@@ -1,0 +1,134 @@
+"""Owns the running of the stand-alone server: one process, what it says at start, and how it ends."""
+
+import asyncio
+import logging.config
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from ostiary.core.mail.settings import MailSettings
+from ostiary.engine.engine import Engine
+from ostiary.engine.features import RIBS
+from ostiary.engine.settings import EngineSettings, development_path, load
+from ostiary.http.settings import HttpSettings, is_loopback
+from ostiary.kernel.errors import Misuse
+from ostiary.kernel.settings import Settings
+from ostiary.kernel.world import World
+from ostiary.server import health
+from ostiary.storage.connect import sqlite_path
+
+_LOG: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"ostiary": {"level": "INFO"}, "uvicorn.error": {"level": "WARNING"}},
+}
+
+
+class Served:
+    """The engine's app, started and stopped with the server.
+
+    Args:
+        engine: Not started yet.
+        greeting: Printed once it is.
+    """
+
+    def __init__(self, engine: Engine, greeting: str) -> None:
+        self._engine = engine
+        self._greeting = greeting
+        self.failure: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or run the lifespan."""
+        if scope["type"] != "lifespan":
+            await self._engine.app(scope, receive, send)
+            return
+        await receive()
+        try:
+            await self._engine.start()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the server stops and `serve` says why
+            self.failure = error
+            await send({"type": "lifespan.startup.failed", "message": ""})
+            return
+        sys.stderr.write(self._greeting + "\n")
+        sys.stderr.flush()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._engine.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def serve(given: Mapping[str, object], host: str, port: int) -> None:
+    """Serve until told to stop (SIGTERM or SIGINT; what is under way is finished).
+
+    Args:
+        given: Flat settings.
+        host: Address to listen on; in development a loopback one.
+        port: Port to listen on.
+
+    Raises:
+        Misuse: the settings, the schema or the root secret do not fit, or the port is taken.
+        Unavailable: the database cannot be reached.
+    """
+    logging.config.dictConfig(_LOG)
+    world = World()
+    values = dict(given)
+    if values.get("dev") and "base_url" not in values:
+        if not is_loopback(host):
+            raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
+        values["base_url"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    settings = load(RIBS, world, values)
+    if settings.of(EngineSettings).dev and not is_loopback(host):
+        raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
+    engine = Engine(settings, RIBS, world, routes=health.ROUTES)
+    app = Served(engine, greeting(settings))
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        # The client's address is counted from trusted proxies by ourselves (L08).
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=15,
+    )
+    server = uvicorn.Server(config)
+    try:
+        asyncio.run(server.serve())
+    except SystemExit:
+        raise Misuse(f"cannot listen on {host}:{port}: is another server running there?") from None
+    if app.failure is not None:
+        raise app.failure
+
+
+def greeting(settings: Settings) -> str:
+    """What the first start says: where to go, where mail goes, what to back up."""
+    engine, mail = settings.of(EngineSettings), settings.of(MailSettings)
+    base = settings.of(HttpSettings).base_url
+    where = sqlite_path(engine.database)
+    kept = f"the file {where}" if where is not None else "your PostgreSQL database"
+    if engine.dev:
+        secret = f"the root secret {development_path(engine, 'root-secret')}"
+        mails = f"{base}/dev/mailbox  (and /dev/mailbox.json; nothing leaves this machine)"
+        if mail.smtp_host is not None:
+            mails = f"sent through {mail.smtp_host}"
+    else:
+        secret, mails = "the root secret (kept apart from it)", f"sent through {mail.smtp_host}"
+    lines = [
+        f"ostiary is ready on {base}",
+        f"  API      {base}/auth/openapi.json",
+        f"  mail     {mails}",
+        f"  backups  need both: {kept} and {secret}",
+    ]
+    if engine.dev:
+        lines.append("  this is DEVELOPMENT: plain http, every mail is shown to whoever can open this port")
+    return os.linesep.join(lines)

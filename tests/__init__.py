@@ -1,0 +1,1 @@
+"""The claims ostiary makes about itself, each shown through a public surface."""

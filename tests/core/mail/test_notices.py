@@ -1,0 +1,89 @@
+"""The owner is told, nobody else is, and having no owner costs the same."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from ostiary.core.change import Reactions
+from ostiary.core.mail.compose import MAILS, Composer
+from ostiary.core.mail.mailbox import Mailbox
+from ostiary.core.mail.notices import Notices
+from ostiary.core.mail.post import Post, mail_deliverer
+from ostiary.core.mail.settings import MailSettings
+from ostiary.core.throttle.throttle import LIMIT_REACHED, LOCKED, PASSWORD_DISABLED
+from ostiary.kernel.errors import Misuse
+from ostiary.kernel.events import EventType
+from ostiary.storage.database import Reads
+from tests.core.outbox.places import Place, running
+
+
+@dataclass
+class Accounts:
+    """Knows one account with addresses and one without; counts how often it is asked."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def addresses_of(self, reads: Reads, account_id: str) -> list[str]:
+        """Answer as the accounts module does."""
+        self.asked.append(account_id)
+        return ["alice@example.org", "second@example.org"] if account_id == "a1" else []
+
+
+def notices(place: Place, accounts: Accounts) -> tuple[Notices, Composer]:
+    """Wire notices as the engine does."""
+    composer = Composer(place.world, MailSettings(), MAILS)
+    post = Post(place.outbox, composer)
+    return Notices(post, accounts.addresses_of, lambda agent: "Firefox on Windows" if agent else ""), composer
+
+
+@pytest.mark.parametrize("make", [LOCKED, PASSWORD_DISABLED])
+async def test_owner_or_not_costs_the_same(place: Place, make: EventType) -> None:
+    """A known account, one without an address and an unknown one: one lookup and one row of one size.  # L16"""
+    accounts = Accounts()
+    subject, composer = notices(place, accounts)
+    data = {"failures": 5} | ({"until": place.world.micros()} if "until" in make.fields else {})
+    for account_id in ("a1", "a2", None):
+        async with place.change(subject.subscriber(), types=(make,)) as change:
+            await change.emit(make(account_id, **data))
+    rows = await place.rows()
+    assert accounts.asked == ["a1", "a2", ""]
+    assert len(rows) == 3
+    assert len({len(row.sealed) for row in rows}) == 1
+
+    mailbox = Mailbox()
+    async with running(place.worker(mail_deliverer(composer, mailbox))):
+        await place.empty()
+    (mail,) = mailbox.messages()
+    assert mail["to"] == "alice@example.org"
+    assert "203.0.113.7" in mail["text"]
+    assert "Firefox on Windows" in mail["text"]
+    assert "Mozilla" not in mail["text"] + mail["html"]
+
+
+async def test_other_events_tell_nobody(place: Place) -> None:
+    """Only the trait `tell_owner` sends mails."""
+    subject, _ = notices(place, Accounts())
+    async with place.change(subject.subscriber(), types=(LIMIT_REACHED,)) as change:
+        await change.emit(LIMIT_REACHED("a1", limit="login"))
+    assert await place.rows() == []
+
+
+async def test_a_trait_without_a_template_is_told_at_start(place: Place) -> None:
+    """An event that should tell the owner but has no words for it stops the start."""
+    subject, _ = notices(place, Accounts())
+    wordless = EventType("thing_happened", "For tests.", tell_owner=True)
+    with pytest.raises(Misuse, match="thing_happened"):
+        Reactions([wordless], [subject.subscriber()])
+
+
+async def test_an_unknown_template_is_misuse(place: Place) -> None:
+    """A rib that sends what it did not declare hears of it at once, and nothing is written."""
+    post = Post(place.outbox, Composer(place.world, MailSettings(), MAILS))
+
+    async def send() -> None:
+        async with place.change() as change:
+            await post.send(change, "nothing", "alice@example.org", {})
+
+    with pytest.raises(Misuse, match="nothing"):
+        await send()
+    assert await place.rows() == []

@@ -1,0 +1,1 @@
+"""Real parts that tests run against; nothing here replaces our own code."""
