@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from ostiary.core.keys.ring import PURPOSES, Keyring
 from ostiary.core.keys.root import RootSeal
+from ostiary.core.mail.settings import MailSettings
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, SESSION_ENDED, Resolved
 from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC, SESSION, CurrentOrigin, CurrentSession
@@ -108,7 +109,7 @@ class Stage:
 async def build(**given: object) -> Stage:
     """A stage with these HTTP settings."""
     world = World()
-    settings = Settings([HttpSettings], {"base_url": BASE, **given})
+    settings = Settings([HttpSettings, MailSettings], {"base_url": BASE, **given})
     ring = Keyring(world, RootSeal(ROOT))
     await ring.open(cast(Any, FakeDatabase()), PURPOSES.values())
     sessions = FakeSessions()

@@ -17,6 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
+from ostiary.core.mail.settings import MailSettings
+from ostiary.core.throttle.throttle import ACCOUNT_LOCKED
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import (
     INTERNAL_ERROR,
@@ -70,6 +73,8 @@ _BY_STATUS: Final = {
 }  # fmt: skip
 # A credential of the right kind was presented and is no good any more (RFC 6750 section 3.1).
 _SPENT: Final = ("_ended", "_expired", "_invalid", "_revoked", "_reused", "_stale")
+# Whoever meets these may need somebody to talk to.
+_STRANDING: Final = frozenset({INVALID_CREDENTIALS, EMAIL_NOT_VERIFIED, TOO_MANY_ATTEMPTS, ACCOUNT_LOCKED})
 _SECOND: Final = timedelta(seconds=1)
 _MOST_ERRORS: Final = 20
 _LONGEST_NAME: Final = 64
@@ -157,6 +162,9 @@ def _refused(error: Refused, visit: Visit) -> Problem:
         if violated:
             kind = _QUOTA_EXCEEDED
             body["violated-policies"] = violated
+    contact = visit.edge.core.settings.of(MailSettings).support_contact
+    if contact is not None and error.code in _STRANDING:
+        body["support_contact"] = contact
     if error.code.status == 401:
         headers.append((b"www-authenticate", challenge(error.code)))
     return _problem(error.code, visit, body, headers, kind)

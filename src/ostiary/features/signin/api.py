@@ -17,6 +17,7 @@ from ostiary.http.assembly import json_response
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token
 from ostiary.http.inputs import CurrentCore, JsonBody
+from ostiary.http.redirects import safe_next
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
@@ -26,13 +27,17 @@ router = APIRouter(tags=["sign-in"])
 
 
 class LoginBody(JsonBody):
-    """An identifier and a password; a `code` saves the second step when a factor is enrolled."""
+    """An identifier and a password.
+
+    A `code` saves the second step when a factor is enrolled. `next` comes back as `redirect_to` if it is allowed.
+    """
 
     identifier: Annotated[str, Field(min_length=1, max_length=320)]
     password: str
     remember: bool = False
     delivery: Literal["cookie"] = "cookie"
     code: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    next: Annotated[str | None, Field(max_length=2000)] = None
 
 
 class FactorBody(JsonBody):
@@ -42,6 +47,7 @@ class FactorBody(JsonBody):
     factor: Annotated[str, Field(min_length=1, max_length=64)]
     code: Annotated[str, Field(max_length=64)]
     delivery: Literal["cookie"] = "cookie"
+    next: Annotated[str | None, Field(max_length=2000)] = None
 
 
 class LogoutBody(JsonBody):
@@ -71,11 +77,12 @@ class SessionView(JsonBody):
 
 
 class LoginComplete(JsonBody):
-    """Signed in; the session is in the cookie."""
+    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null."""
 
     status: Literal["complete"] = "complete"
     user: UserView
     session: SessionView
+    redirect_to: str | None = None
 
 
 class LoginWaits(JsonBody):
@@ -127,11 +134,20 @@ def _hand_out(visit: Visit, core: CurrentCore, outcome: SignedIn) -> list[Header
 
 
 def _answer(
-    visit: Visit, core: CurrentCore, response: Response, outcome: SignedIn | FactorRequired, pre: str
+    visit: Visit,
+    core: CurrentCore,
+    response: Response,
+    outcome: SignedIn | FactorRequired,
+    body: LoginBody | FactorBody,
+    pre: str,
 ) -> LoginComplete | LoginWaits:
     if isinstance(outcome, SignedIn):
         response.raw_headers.extend(_hand_out(visit, core, outcome))
-        return LoginComplete(user=_user(outcome.account), session=_session(outcome.session))
+        return LoginComplete(
+            user=_user(outcome.account),
+            session=_session(outcome.session),
+            redirect_to=safe_next(body.next, visit.edge.settings.after_sign_in),
+        )
     response.raw_headers.append(visit.edge.cookies.set_pre(pre))
     return LoginWaits(attempt=outcome.attempt, factors=list(outcome.factors))
 
@@ -148,7 +164,7 @@ async def login(
     )
     way = PasswordWay(core.world, core.passwords)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
-    return _answer(visit, core, response, outcome, pre)
+    return _answer(visit, core, response, outcome, body, pre)
 
 
 @router.post("/auth/login/factor")
@@ -160,7 +176,7 @@ async def login_factor(
     pre = visit.cookies.pre or ""
     entry = Entry(visit.origin, pre_session=pre, replaces=await _present(visit))
     outcome = await core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
-    return _answer(visit, core, response, outcome, pre)
+    return _answer(visit, core, response, outcome, body, pre)
 
 
 @router.post("/auth/logout", status_code=204)
