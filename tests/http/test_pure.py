@@ -235,7 +235,10 @@ def test_no_cookie_header_breaks_the_reader(header: bytes) -> None:
         (b"http://auth.example.com", None, False),
         (b"HTTPS://AUTH.EXAMPLE.COM", None, False),
         (b"https://auth.example.com, https://evil.example", None, False),
-        (b"null", b"same-origin", False),
+        (b"null", b"same-origin", True),
+        (b"null", b"same-site", False),
+        (b"null", b"cross-site", False),
+        (b"null", None, False),
         (b"", b"same-origin", False),
     ],
 )

@@ -26,6 +26,7 @@ FIELD: Final = "csrf_token"
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({b"same-origin", b"none"})
+_HIDDEN: Final = b"null"
 _LONGEST: Final = 200
 
 
@@ -47,10 +48,14 @@ def cross_site_reason(
     """Why a request counts as cross-site, or None.
 
     Args:
-        origin: The Origin header, which browsers send with every unsafe method; "null" is no origin of ours.
-        fetch_site: The Sec-Fetch-Site header, asked only when there is no Origin.
+        origin: The Origin header, which browsers send with every unsafe method.
+        fetch_site: The Sec-Fetch-Site header, which no script can set; asked when Origin says nothing.
         allowed: Exact origins.
     """
+    if origin == _HIDDEN and fetch_site == b"same-origin":
+        # Our pages' own forms: `Referrer-Policy: no-referrer` hides the origin from ourselves, too (Fetch section 3.2).
+        # A sandboxed frame, which has no origin either, is "cross-site".
+        return None
     if origin is not None:
         return None if origin in allowed else "foreign Origin"
     if fetch_site is not None and fetch_site not in _OWN_SITE:
