@@ -7,6 +7,7 @@ import pytest
 
 from ostiary.testing import Kit, running
 from tests.support.postgres import PostgresServer
+from tests.support.secrets import nothing_leaks
 from tests.support.skips import SkipWatch
 
 
@@ -52,6 +53,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
-    """A running engine on each database."""
+    """A running engine on each database; at the end no secret stands in database, log or mails (L14)."""
     async with running(tmp_path, database=database_url) as kit:
-        yield kit
+        with nothing_leaks(kit):
+            yield kit

@@ -26,14 +26,19 @@ def hashing_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * 10_000, "x" * 129, "🦉" * 129, "e\u0301" * 129, "\u0301" * 10_000, "x" * 5_000_000, "\0" * 10_000],
+    "text",
+    ["x" * 10_000, "x" * 129, "🦉" * 129, "e\u0301" * 129, "\u0301" * 10_000, "x" * 5_000_000, "\0" * 10_000],
 )
 async def test_long_passwords_are_refused_before_hashing(text: str) -> None:
     """Setting, signing in to a known and to an unknown account all refuse alike, and no thread is even started."""
     passwords = Passwords(World(), PasswordSettings(), NoPepper(), hashing_begins, scheme=Argon2id(8, 1, 1))
     password = Secret(text)
     stored = "$argon2id$v=19$m=8,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$" + "A" * 43
-    for work in (passwords.hash(password), passwords.verify(password, stored), passwords.verify(password, None)):
+    for work in (
+        passwords.hash(password),
+        passwords.verify(password, stored),
+        passwords.verify(password, None),
+    ):
         with pytest.raises(Refused) as refused:
             await work
         assert (refused.value.code.name, refused.value.code.status) == ("password_too_long", 422)

@@ -43,7 +43,9 @@ def codes(password: str, rules: PasswordRules = DEFAULT, context: tuple[str, ...
         (preset("default"), "tqzvmbwkxplr", []),
     ],
 )
-def test_length_counts_code_points_after_nfc(rules: PasswordRules, password: str, expected: list[str]) -> None:
+def test_length_counts_code_points_after_nfc(
+    rules: PasswordRules, password: str, expected: list[str]
+) -> None:
     """S-A1: 14 refused and 15 accepted, 7 and 8 under an enforced second factor, one emoji counts one."""
     assert codes(password, rules) == expected
 
@@ -51,8 +53,14 @@ def test_length_counts_code_points_after_nfc(rules: PasswordRules, password: str
 @pytest.mark.parametrize(
     "password",
     [
-        "ovwlkzmbqyetprx", "839201748562930", "VWQKZMXPLTRDGBH", "  leading and trailing  ", "пароль из слов и неба",
-        "正しい馬の電池のホチキスと青い空と海", r"""~"#|%&`(\*)!-.$:/<;>?=[@]^+{_}'""", "ß𝔘ñîçø∂é ağaç güneş",
+        "ovwlkzmbqyetprx",
+        "839201748562930",
+        "VWQKZMXPLTRDGBH",
+        "  leading and trailing  ",
+        "пароль из слов и неба",
+        "正しい馬の電池のホチキスと青い空と海",
+        r"""~"#|%&`(\*)!-.$:/<;>?=[@]^+{_}'""",
+        "ß𝔘ñîçø∂é ağaç güneş",
     ],
 )
 def test_any_printable_character_will_do(password: str) -> None:
@@ -108,20 +116,41 @@ def test_all_violations_at_once() -> None:
     """One answer lists every rule that is broken, each once and with its own code."""
     found = codes("anna\0", preset("composition12"), CONTEXT)
     assert found == [
-        "password_too_short", "password_invalid_characters", "password_needs_upper", "password_needs_digit",
-        "password_needs_symbol", "password_contains_context",
+        "password_too_short",
+        "password_invalid_characters",
+        "password_needs_upper",
+        "password_needs_digit",
+        "password_needs_symbol",
+        "password_contains_context",
     ]
     assert codes("1" * 129, preset("composition8")) == [
-        "password_too_long", "password_needs_upper", "password_needs_lower", "password_needs_symbol", "password_common",
+        "password_too_long",
+        "password_needs_upper",
+        "password_needs_lower",
+        "password_needs_symbol",
+        "password_common",
     ]
 
 
 @pytest.mark.parametrize(
     "password",
     [
-        "qwertyuiop12", "1qaz2wsx3edc", "password1234", "P@ssw0rd2024!", "p4ssw0rd!!!!", "Summer2025!!!",
-        "iloveyousomuch", "password1password1", "zzzzzzzzzzzz", "abcabcabcabc",
-        "abcdefghijkl", "123456789012", "112233445566", "987654321098", wide("password1234"), "Administrator1",
+        "qwertyuiop12",
+        "1qaz2wsx3edc",
+        "password1234",
+        "P@ssw0rd2024!",
+        "p4ssw0rd!!!!",
+        "Summer2025!!!",
+        "iloveyousomuch",
+        "password1password1",
+        "zzzzzzzzzzzz",
+        "abcabcabcabc",
+        "abcdefghijkl",
+        "123456789012",
+        "112233445566",
+        "987654321098",
+        wide("password1234"),
+        "Administrator1",
     ],
 )
 def test_common_passwords_are_refused(password: str) -> None:
@@ -137,8 +166,18 @@ def test_blocklist_can_be_switched_off() -> None:
 @pytest.mark.parametrize(
     "password",
     [
-        "anna.berg@acme.example", "anna.berg1234", "AnnaBerg2024!", "bergannaberg", "4nn4b3rg2024", "Anna_Berg_84!",
-        "ostiary12345", "Ostiary-Kx7!", "acmeacmeacme", "yraitsoyraitso", "annapassword123", "a.n.n.a.b.e.r.g",
+        "anna.berg@acme.example",
+        "anna.berg1234",
+        "AnnaBerg2024!",
+        "bergannaberg",
+        "4nn4b3rg2024",
+        "Anna_Berg_84!",
+        "ostiary12345",
+        "Ostiary-Kx7!",
+        "acmeacmeacme",
+        "yraitsoyraitso",
+        "annapassword123",
+        "a.n.n.a.b.e.r.g",
         wide("ANNABERG1234"),
     ],
 )
@@ -150,7 +189,9 @@ def test_words_of_the_context_are_refused(password: str) -> None:
 @pytest.mark.parametrize(
     "password",
     [
-        "my annual bergamot is 17 metres", "savanna is wide and the grass high", "annavkqzmwtxplrd",
+        "my annual bergamot is 17 metres",
+        "savanna is wide and the grass high",
+        "annavkqzmwtxplrd",
         "acmevkq7zmwtx",
         "iceberg lettuce on a red bicycle",
     ],
@@ -167,7 +208,9 @@ def test_short_and_empty_facts_are_no_context() -> None:
 
 def test_words_of_the_site_come_with_the_rules() -> None:
     """`context_words` hold for every account."""
-    assert codes("Fjordbank2024!", PasswordRules(context_words=("Fjordbank",))) == ["password_contains_context"]
+    assert codes("Fjordbank2024!", PasswordRules(context_words=("Fjordbank",))) == [
+        "password_contains_context"
+    ]
 
 
 @given(ANY_TEXT)
@@ -207,8 +250,14 @@ def test_blocklist_is_long_enough_to_matter() -> None:
 @pytest.mark.parametrize(
     ("password", "least", "most"),
     [
-        ("", 0, 0), ("password1234", 0, 0), ("annaberg2024", 0, 0), ("aaaaaaaaaaab", 0, 0), ("tqzvmb", 0, 1),
-        ("vk3Xm!9pLq#T", 3, 4), ("seven wet owls read old maps", 3, 4), ("x" * 100_000, 0, 0),
+        ("", 0, 0),
+        ("password1234", 0, 0),
+        ("annaberg2024", 0, 0),
+        ("aaaaaaaaaaab", 0, 0),
+        ("tqzvmb", 0, 1),
+        ("vk3Xm!9pLq#T", 3, 4),
+        ("seven wet owls read old maps", 3, 4),
+        ("x" * 100_000, 0, 0),
     ],
 )
 def test_strength(password: str, least: int, most: int) -> None:

@@ -1,23 +1,30 @@
 """Owns the command ``ostiary`` and how its mistakes are shown."""
 
+import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
-import orjson
 import typer
 
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.passwords.calibration import calibrate as calibrate_passwords
+from ostiary.core.wiring import Core
+from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
-from ostiary.engine.settings import EngineSettings, from_environment, groups_of
-from ostiary.kernel.errors import Misuse, Unavailable
+from ostiary.engine.settings import EngineSettings, from_environment, groups_of, load, make_folder
+from ostiary.http.commands import DatabaseOption, DataOption, JsonOption, say
+from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.settings import Settings, parse_duration
 from ostiary.kernel.world import World
 from ostiary.server.serve import serve as run_server
 from ostiary.storage import migrate as migrations
 
+T = TypeVar("T")
+
+REFUSED = 1
 MISUSE = 2
 UNAVAILABLE = 3
 
@@ -30,15 +37,6 @@ app = typer.Typer(
 passwords = typer.Typer(help="Password hashing.", no_args_is_help=True)
 app.add_typer(passwords, name="passwords")
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder for the SQLite database and, in development, root secret and mailbox."),
-]
-DatabaseOption = Annotated[
-    str | None, typer.Option(help="sqlite:///file.db or postgresql://user:password@host/name")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
 
 def _given(**options: Any) -> dict[str, object]:
     """Settings from the environment (OSTIARY_…), overridden by the options that were given."""
@@ -46,8 +44,28 @@ def _given(**options: Any) -> dict[str, object]:
     return values | {name: value for name, value in options.items() if value is not None}
 
 
-def _say(as_json: bool, document: dict[str, object], words: str) -> None:
-    typer.echo(orjson.dumps(document).decode() if as_json else words)
+def _open(flow: Callable[[Core], Awaitable[T]], **options: object) -> T:
+    """Run a flow on an engine of its own, beside the servers that may be running."""
+    given = _given(**options)
+    data = options.get("data")
+    if isinstance(data, Path) and "root_secret" not in given and (data / "root-secret").exists():
+        given["dev"] = True  # only development keeps its root secret there
+    world = World()
+    engine = Engine(load(RIBS, world, given), RIBS, world)
+
+    async def run() -> T:
+        await engine.start(worker=False)
+        try:
+            return await flow(engine.core)
+        finally:
+            await engine.stop()
+
+    return asyncio.run(run())
+
+
+for rib in RIBS:
+    if rib.commands is not None:
+        app.add_typer(rib.commands(_open))
 
 
 @app.command()
@@ -77,7 +95,7 @@ def migrate(data: DataOption = None, database: DatabaseOption = None, as_json: J
         if before == after
         else f"migrated from {before or 'nothing'} to {after}"
     )
-    _say(as_json, {"before": before, "after": after}, words)
+    say(as_json, {"before": before, "after": after}, words)
 
 
 def _database_url(given: dict[str, object]) -> str:
@@ -85,8 +103,7 @@ def _database_url(given: dict[str, object]) -> str:
     engine = Settings([EngineSettings], {name: value for name, value in given.items() if name in names}).of(
         EngineSettings
     )
-    if engine.data is not None:
-        engine.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(engine.data)
     return engine.database or f"sqlite:///{(engine.data or Path()) / 'ostiary.db'}"
 
 
@@ -116,7 +133,7 @@ def calibrate(
     )
     if not result.within_target:
         words += f"\nthe floor itself takes longer than {target} here; it is not lowered"
-    _say(
+    say(
         as_json,
         {"took_ms": took, "within_target": result.within_target, "settings": dict(result.settings)},
         words,
@@ -130,8 +147,11 @@ def _fail(error: Exception, status: int) -> NoReturn:
 
 def main() -> None:
     """Run the command line."""
+    os.umask(0o077)  # whatever it writes (database, root secret, mails) is its owner's alone
     try:
         app()
+    except Refused as error:
+        _fail(error, REFUSED)
     except Misuse as error:
         _fail(error, MISUSE)
     except Unavailable as error:

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from ostiary.core.change import Change, Reactions
-from ostiary.core.throttle.throttle import Held, Hit, Throttle
+from ostiary.core.throttle.limits import Held, Hit
+from ostiary.core.throttle.throttle import Throttle
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.events import Event
 from ostiary.kernel.origin import Origin
@@ -57,11 +58,19 @@ class Flow:
             await self._record(error)
         elif error is not None and not self._changed and self._held.hits:
             # Not the caller's fault (a busy pool, a slow database): the try does not count.
-            await self._settle_alone()
+            await self._undo()
 
     def concerns(self, account_id: str | None) -> None:
         """Say whom a failure would concern, for the journal."""
         self.account_id = account_id
+
+    def refuse_full(self, *hits: Hit) -> None:
+        """Refuse at once what this process knows to be exhausted, before anything is read.
+
+        Raises:
+            Refused: a window is full.
+        """
+        self._runner.throttle.refuse_full(self.origin, hits)
 
     async def reserve(self, *hits: Hit) -> None:
         """Count this try before anything is judged; waits out the delay that earlier failures earned.
@@ -108,19 +117,19 @@ class Flow:
         if self._held.hits and refused.counted:
             events += self._runner.throttle.failure_events(self._held, self.account_id)
         elif self._held.hits and not self._changed:
-            await self._settle_alone(events)
+            await self._undo(events)
             return
         if events:
-            await self._alone(events, settle=False)
+            await self._alone(events, undo=False)
 
-    async def _settle_alone(self, events: list[Event] | None = None) -> None:
-        await self._alone(events or [], settle=True)
+    async def _undo(self, events: list[Event] | None = None) -> None:
+        await self._alone(events or [], undo=True)
 
-    async def _alone(self, events: list[Event], *, settle: bool) -> None:
+    async def _alone(self, events: list[Event], *, undo: bool) -> None:
         runner = self._runner
         async with runner.database.transaction() as tx:
             change = Change(tx, runner.world, self.origin, runner.reactions)
             for event in events:
                 await change.emit(event)
-            if settle:
-                await runner.throttle.settle(tx, self._held, complete=False)
+            if undo:
+                await runner.throttle.undo(tx, self._held)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Self
 
+from ostiary.core.device import read_device
 from ostiary.core.keys.ring import PURPOSES
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.post import KIND, Transport, mail_deliverer
@@ -20,10 +21,12 @@ from ostiary.core.passwords.schemes import Scheme
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import EngineSettings, development_path
 from ostiary.engine.wire import chores, wire
-from ostiary.http import mailbox
+from ostiary.http import mailbox, pages
 from ostiary.http.assembly import App, assemble
+from ostiary.http.assets import PageSettings, load_assets
 from ostiary.http.rib import Rib
 from ostiary.http.routing import Hot
+from ostiary.http.shell import Shell
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
 from ostiary.storage import migrate
@@ -67,17 +70,35 @@ class Engine:
         self.transport = transport or self._transport()
         self.app: App = assemble(
             self.core,
-            [*routes, *self._mailbox_routes(), *(route for rib in self.ribs for route in rib.hot_routes)],
+            [
+                *routes,
+                *pages.ROUTES,
+                *self._mailbox_routes(),
+                *(route for rib in self.ribs for route in rib.hot_routes),
+            ],
             [routes for rib in self.ribs for routes in rib.json_routes],
+            shell=self._shell(),
         )
-        self.worker = Worker(
-            self.core.world,
-            self.core.database,
-            self.core.outbox,
-            {KIND: mail_deliverer(composer, self.transport)},
-            chores(self.core, self.ribs),
-            self.core.runner.reactions,
+        self._deliverers = {KIND: mail_deliverer(composer, self.transport)}
+        self.worker = self._new_worker()
+
+    def _new_worker(self) -> Worker:
+        core = self.core
+        return Worker(
+            core.world,
+            core.database,
+            core.outbox,
+            self._deliverers,
+            chores(core, self.ribs),
+            core.runner.reactions,
         )
+
+    def _shell(self) -> Shell:
+        sections = sorted(
+            (section for rib in self.ribs for section in rib.account_sections),
+            key=lambda section: section.order,
+        )
+        return Shell(load_assets(self.settings.of(PageSettings)), tuple(sections))
 
     def _mailbox_routes(self) -> Sequence[Hot]:
         # Production never shows mails, whatever transport it was given.
@@ -108,6 +129,7 @@ class Engine:
             if self._working is not None:
                 return
             await asyncio.to_thread(self._prepare_schema)
+            await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
             compile_all(self.core.database.dialect)
             await self.core.database.open()
             try:
@@ -115,6 +137,8 @@ class Engine:
             except BaseException:
                 await self.core.database.close()
                 raise
+            self.core.passwords.open()
+            self.worker = self._new_worker()  # one that was told to stop stays stopped
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
 
     def _prepare_schema(self) -> None:

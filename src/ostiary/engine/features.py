@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from ostiary.features.account import manifest as account
+from ostiary.features.claim import manifest as claim
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.registration import manifest as registration
@@ -13,4 +15,6 @@ RIBS: Final[tuple[Rib, ...]] = (
     registration.RIB,
     email_verification.RIB,
     my_sessions.RIB,
+    account.RIB,
+    claim.RIB,
 )

@@ -14,8 +14,9 @@ from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.throttle.settings import ThrottleSettings
+from ostiary.http.assets import PageSettings
 from ostiary.http.rib import Rib
-from ostiary.http.settings import HttpSettings, check_base_url
+from ostiary.http.settings import HttpSettings, check_base_url, is_loopback
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.settings import Settings, declared, setting
@@ -61,6 +62,7 @@ class EngineSettings:
 CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     EngineSettings,
     HttpSettings,
+    PageSettings,
     MailSettings,
     SigninSettings,
     SessionSettings,
@@ -97,8 +99,10 @@ def from_environment(groups: Iterable[type[Any]], environment: Mapping[str, str]
             raise Misuse(f"{variable} and {variable.removesuffix(_FILE)} are both set; give one of them")
         try:
             given[name] = Path(value).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            raise Misuse(f"{variable}: cannot read the file: {error}") from error
+        except (OSError, ValueError) as error:
+            # Only why: whoever put the secret itself where its file's name belongs must not find it in a log.
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise Misuse(f"{variable}: cannot read the file that it names: {why}") from None
     return given
 
 
@@ -110,23 +114,27 @@ def load(ribs: Iterable[Rib], world: World, given: Mapping[str, object]) -> Sett
     """
     values = dict(given)
     groups = groups_of(ribs)
-    engine = Settings([EngineSettings], {k: v for k, v in values.items() if k in _names(EngineSettings)}).of(
-        EngineSettings
-    )
-    if engine.data is not None:
-        engine.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = {name: value for name, value in values.items() if name in _names(EngineSettings)}
+    try:
+        engine = Settings([EngineSettings], own).of(EngineSettings)
+    except Misuse:
+        Settings(groups, values)  # raises as well, and lists the mistakes of the other groups, too
+        raise
+    make_folder(engine.data)
     values["database"] = engine.database or f"sqlite:///{(engine.data or Path()) / 'ostiary.db'}"
     if engine.dev:
         values.setdefault("base_url", DEV_BASE_URL)
         engine = replace(engine, database=str(values["database"]))
-        values.setdefault("root_secret", development_root(world, development_path(engine, "root-secret")))
+        if engine.root_secret is None:
+            values["root_secret"] = development_root(world, development_path(engine, "root-secret"))
     settings = Settings(groups, values)
     if not engine.dev:
         _demand_production(settings)
-    try:
-        check_base_url(settings.of(HttpSettings).base_url, engine.dev)
-    except ValueError as error:
-        raise Misuse(f"settings: {error}") from None
+    base = check_base_url(settings.of(HttpSettings).base_url, engine.dev)
+    if engine.dev and not is_loopback(base.host):
+        raise Misuse(
+            "dev: base_url must be this machine (127.0.0.1, localhost); others would be shown every mail"
+        )
     return settings
 
 
@@ -158,6 +166,20 @@ def _demand_production(settings: Settings) -> None:
         raise Misuse(
             "not ready for production; set " + "; ".join(missing) + ". For development start with --dev"
         )
+
+
+def make_folder(data: Path | None) -> None:
+    """Make the data folder, readable by its owner alone, unless it is there.
+
+    Raises:
+        Misuse: it cannot be made.
+    """
+    if data is None:
+        return
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"data: cannot make the folder {data}: {error.strerror}") from error
 
 
 def development_root(world: World, path: Path) -> Secret:

@@ -5,8 +5,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from ostiary.core.accounts import accounts
+from ostiary.core.access import access
+from ostiary.core.accounts import accounts, claims
 from ostiary.core.change import Reactions, Subscriber, on
+from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring, RingPepper
 from ostiary.core.keys.root import RootSeal, parse_root
@@ -23,13 +25,12 @@ from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.core.sessions import sessions
-from ostiary.core.sessions.device import describe_device
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin import door as doors
 from ostiary.core.signin.door import Door
 from ostiary.core.signin.settings import SigninSettings
-from ostiary.core.throttle import throttle as throttles
+from ostiary.core.throttle import limits as throttle_limits
 from ostiary.core.throttle.settings import ThrottleSettings
 from ostiary.core.throttle.throttle import Throttle
 from ostiary.core.wiring import Core, Parts
@@ -46,10 +47,11 @@ from ostiary.storage.connect import database_for
 from ostiary.storage.database import Database, Transaction
 
 CORE_EVENTS: Final[tuple[EventType, ...]] = (
+    *access.EVENTS,
     *accounts.EVENTS,
     *sessions.EVENTS,
     *doors.EVENTS,
-    *throttles.EVENTS,
+    *throttle_limits.EVENTS,
     *outboxes.EVENTS,
 )
 Sweep = Callable[[Transaction, int], Awaitable[int]]
@@ -128,7 +130,7 @@ def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:
         raise Misuse("two ribs have the same name")
     return [
         Subscriber(lambda event_type: event_type.ends_sessions, parts.sessions.react),
-        on(throttles.PASSWORD_DISABLED, accounts.disable_password),
+        on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),
         Notices(parts.post, accounts.verified_emails, describe_device).subscriber(),
     ]
@@ -138,6 +140,7 @@ def chores(parts: Parts, ribs: Sequence[Rib]) -> list[Chore]:
     """The worker's housekeeping: bounded batches, so that nobody waits for it."""
     return [
         _sweep("expired secrets", parts.once.sweep),
+        _sweep("expired claims", lambda tx, batch: claims.sweep(tx, parts.world.micros(), batch)),
         _sweep("expired counters", parts.throttle.sweep),
         _sweep("old sessions", parts.sessions.sweep),
         dead_letter_chore(parts.settings.of(OutboxSettings)),

@@ -1,6 +1,7 @@
 """Owns how the pieces become one ASGI app: the order of the middleware, and what happens at its two ends."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -21,6 +22,7 @@ from ostiary.http.openapi import PATH as OPENAPI_PATH
 from ostiary.http.openapi import document
 from ostiary.http.problems import HANDLERS, Problems
 from ostiary.http.routing import Hot, JsonRoutes, Mounted
+from ostiary.http.shell import Shell
 from ostiary.http.table import Declared, Found, Table, path_in
 from ostiary.http.visit import KEY, Visit, visit_of
 
@@ -125,6 +127,7 @@ class App:
         self._edge = edge
         self._table = table
         self._api = api
+        self._segments = frozenset(line.path[1:].partition("/")[0] for line in table.declared)
         inner: ASGIApp = Csrf(Dispatch(table, api))
         inner = ToHttps(Body(inner, edge.settings.body_limit), edge)
         # CORS stands outside the problems, since a front end must be able to read them, too.
@@ -142,7 +145,8 @@ class App:
 
     def owns(self, path: str) -> bool:
         """Whether a path is one of ours, for a host that serves its own beside them."""
-        return bool(self._table.methods(path))
+        # The host's own requests all pass here: nearly every one is told apart by its first segment.
+        return path[1:].partition("/")[0] in self._segments and bool(self._table.methods(path))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Begin the visit."""
@@ -185,6 +189,7 @@ def assemble(
     mounted: Iterable[Mounted] = (),
     *,
     lifespan: Lifespan[FastAPI] | None = None,
+    shell: Shell | None = None,
 ) -> App:
     """Make one ASGI app of everything that the ribs declare.
 
@@ -194,6 +199,7 @@ def assemble(
         json_routers: FastAPI routers.
         mounted: Apps below a prefix.
         lifespan: What runs around the app's life, for a server.
+        shell: What pages know of their surroundings; the paths are filled in here.
 
     Raises:
         Misuse: routes contradict each other.
@@ -213,4 +219,5 @@ def assemble(
         return Response(written[0], media_type="application/json")
 
     table = Table([*hot, Hot(OPENAPI_PATH, ("GET",), openapi, PUBLIC)], routers, mounted)
-    return App(Edge.of(core), table, api)
+    paths = frozenset(route.path for route in table.hot)
+    return App(Edge.of(core, replace(shell or Shell(), paths=paths)), table, api)

@@ -28,6 +28,7 @@ from ostiary.kernel.errors import Refused
 DEEPEST: Final = 32
 PATIENCE: Final = timedelta(seconds=30)
 MAY_HOLD_NUL: Final = frozenset({"password", "current_password", "new_password"})
+_MOST_VALUES: Final = 1000
 _MOST_FIELDS: Final = 200
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON: Final = re.compile(
@@ -67,11 +68,16 @@ def _malformed(reason: str) -> Refused:
 
 
 def _check(parsed: Any) -> int:
-    """Depth, numbers and NUL; returns how many members all objects have together."""
+    """Size, depth, numbers and NUL; returns how many members all objects have together."""
     names = 0
+    seen = 0
     waiting: list[tuple[Any, tuple[str | int, ...]]] = [(parsed, ("body",))]
     while waiting:
         value, place = waiting.pop()
+        seen += 1
+        if seen + len(waiting) > _MOST_VALUES:
+            # 64 KiB of "{},{},…" would hold everybody up for as long as a password hash takes.
+            raise _malformed("too many values")
         if isinstance(value, str):
             if "\0" in value and place[-1] not in MAY_HOLD_NUL:
                 raise _holds_nul(place)

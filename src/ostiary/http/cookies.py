@@ -1,4 +1,4 @@
-"""Owns the three cookies: their names and flags, how they are written, and a strict reader."""
+"""Owns the five cookies: their names and flags, how they are written, and a strict reader."""
 
 import re
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ class Presented:
         session: The session cookie's value, or None.
         csrf: The CSRF cookie's value, or None.
         pre: The pre-session cookie's value, or None.
+        known: The known-browser cookie's value, or None.
+        note: What one page told the next, sealed, or None.
         is_unusable: A cookie of ours was there twice, or garbled. Whoever can plant cookies (a sibling domain, plain
             http) must not choose which of two counts, so none does.
     """
@@ -31,6 +33,8 @@ class Presented:
     session: str | None = None
     csrf: str | None = None
     pre: str | None = None
+    known: str | None = None
+    note: str | None = None
     is_unusable: bool = False
 
 
@@ -50,12 +54,15 @@ class Cookies:
         self.session: Final = f"{prefix}ostiary"
         self.csrf: Final = f"{prefix}ostiary-csrf"
         self.pre: Final = f"{prefix}ostiary-pre"
+        self.known: Final = f"{prefix}ostiary-known"
+        self.note: Final = f"{prefix}ostiary-note"
         secure = "; Secure" if base.is_https else ""
         self._shut = f"; Path=/{secure}; HttpOnly; SameSite=Lax"
         # Scripts read this one: they send it back as X-CSRF-Token.
         self._open = f"; Path=/{secure}; SameSite=Lax"
         self._stem = self.session.encode()
-        self._names = (self.session.encode(), self.csrf.encode(), self.pre.encode())
+        names = (self.session, self.csrf, self.pre, self.known, self.note)
+        self._names = tuple(name.encode() for name in names)
         self._clearing = {
             name: (b"set-cookie", f"{name}=; Max-Age=0{flags}".encode())
             for name, flags in ((self.session, self._shut), (self.csrf, self._open), (self.pre, self._shut))
@@ -78,6 +85,14 @@ class Cookies:
     def set_pre(self, value: str, keep_for: timedelta | None = None) -> Header:
         """The header that binds a sign-in in progress to this browser."""
         return self._write(self.pre, value, self._shut, keep_for)
+
+    def set_known(self, note: Secret, keep_for: timedelta) -> Header:
+        """The header that lets a browser be recognised at its next sign-in."""
+        return self._write(self.known, note.reveal(), self._shut, keep_for)
+
+    def set_note(self, sealed: str, keep_for: timedelta) -> Header:
+        """The header that carries what one page has to tell the next across a redirect."""
+        return self._write(self.note, sealed, self._shut, keep_for)
 
     def _write(self, name: str, value: str, flags: str, keep_for: timedelta | None) -> Header:
         if not _VALUE.fullmatch(value.encode()):
@@ -115,5 +130,5 @@ class Cookies:
             if not equals or name in found or not _VALUE.fullmatch(value):
                 return _UNUSABLE
             found[name] = value.decode()
-        session, csrf, pre = self._names
-        return Presented(found.get(session), found.get(csrf), found.get(pre))
+        session, csrf, pre, known, note = (found.get(name) for name in self._names)
+        return Presented(session, csrf, pre, known, note)

@@ -24,7 +24,7 @@ CSRF_FAILED: Final = code(
 )
 FIELD: Final = "csrf_token"
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({b"same-origin", b"none"})
 _HIDDEN: Final = b"null"
 _LONGEST: Final = 200
@@ -114,6 +114,6 @@ class Csrf:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge, then run the app."""
-        if scope["method"] not in _SAFE:
+        if scope["method"] not in SAFE_METHODS:
             await check_csrf(visit_of(scope))
         await self._app(scope, receive, send)

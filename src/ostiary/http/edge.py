@@ -1,11 +1,12 @@
 """Owns what the plumbing knows of the engine behind it: base URL, settings, cookies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from ostiary.core.wiring import Core
 from ostiary.http.cookies import Cookies
 from ostiary.http.settings import HttpSettings, ParsedBase, parse_base_url
+from ostiary.http.shell import Shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Edge:
         cookies: Names and flags that follow from it.
         origins: The origins whose unsafe calls are accepted: the base URL's and the front ends'.
         front_ends: The front ends' alone.
+        shell: What pages know of their surroundings.
     """
 
     core: Core
@@ -27,11 +29,17 @@ class Edge:
     cookies: Cookies
     origins: frozenset[bytes]
     front_ends: frozenset[bytes]
+    shell: Shell = field(default_factory=Shell)
 
     @classmethod
-    def of(cls, core: Core) -> Self:
+    def of(cls, core: Core, shell: Shell) -> Self:
         """The edge of a core whose base URL was checked at start."""
         settings = core.settings.of(HttpSettings)
         base = parse_base_url(settings.base_url)
         front_ends = frozenset(origin.encode() for origin in settings.front_end_origins)
-        return cls(core, settings, base, Cookies(base), front_ends | {base.origin.encode()}, front_ends)
+        own = {base.origin.encode()}
+        if not base.is_https:
+            # Plain http is loopback while developing: localhost and 127.0.0.1 mean the same server.
+            port = base.origin.rpartition(":")[2]
+            own |= {f"http://{name}:{port}".encode() for name in ("localhost", "127.0.0.1") if port.isdigit()}
+        return cls(core, settings, base, Cookies(base), front_ends | own, front_ends, shell)

@@ -9,7 +9,9 @@ from ostiary.core.mail.mailbox import Mailbox
 from ostiary.http.access import PUBLIC
 from ostiary.http.assembly import json_response
 from ostiary.http.routing import Hot
+from ostiary.http.settings import is_loopback
 from ostiary.http.visit import visit_of
+from ostiary.kernel.errors import NOT_FOUND, Refused
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1e24;--faint:#5a6270;--paper:#fff;--line:#dfe2e8;--accent:#2447b5}
@@ -25,10 +27,12 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.95rem/1.5 ui-monospace,mon
 def routes(mailbox: Mailbox) -> tuple[Hot, ...]:
     """The two routes that show a mailbox."""
 
-    async def as_json(_: Request) -> Response:
+    async def as_json(request: Request) -> Response:
+        _refuse_foreign_host(request)
         return json_response(mailbox.messages())
 
     async def as_page(request: Request) -> Response:
+        _refuse_foreign_host(request)
         nonce = visit_of(request.scope).nonce
         mails = "".join(_article(mail) for mail in reversed(mailbox.messages()))
         body = mails or "<p>No mail yet. Whatever ostiary sends in development appears here.</p>"
@@ -43,6 +47,13 @@ def routes(mailbox: Mailbox) -> tuple[Hot, ...]:
         Hot("/dev/mailbox", ("GET",), as_page, PUBLIC),
         Hot("/dev/mailbox.json", ("GET",), as_json, PUBLIC),
     )
+
+
+def _refuse_foreign_host(request: Request) -> None:
+    # A foreign page whose name is made to resolve to this machine (DNS rebinding) would read the mails of whoever
+    # develops here; it cannot choose the Host header.
+    if not is_loopback(request.url.hostname or ""):
+        raise Refused(NOT_FOUND, "the mailbox was asked for under a foreign name")
 
 
 def _article(mail: dict[str, object]) -> str:

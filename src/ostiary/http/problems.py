@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
 from ostiary.core.mail.settings import MailSettings
-from ostiary.core.throttle.throttle import ACCOUNT_LOCKED
+from ostiary.core.throttle.limits import ACCOUNT_LOCKED
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import (
     INTERNAL_ERROR,
@@ -120,12 +120,14 @@ def seconds_up(duration: timedelta) -> int:
 
 
 @lru_cache(maxsize=256)
-def challenge(public: Code) -> bytes:
+def challenge(public: Code, max_age: int | None = None) -> bytes:
     """The WWW-Authenticate value of a 401 (RFC 9110 section 11.6.1, RFC 6750 section 3)."""
     words = 'Bearer realm="ostiary"'
     if public.name.endswith(_SPENT):
         title = "".join(c for c in public.title if " " <= c <= "~" and c not in '"\\')
         words += f', error="invalid_token", error_description="{title}"'
+    if max_age is not None:
+        words += f', error="insufficient_user_authentication", max_age="{max_age}"'  # RFC 9470 section 3
     return words.encode()
 
 
@@ -166,7 +168,7 @@ def _refused(error: Refused, visit: Visit) -> Problem:
     if contact is not None and error.code in _STRANDING:
         body["support_contact"] = contact
     if error.code.status == 401:
-        headers.append((b"www-authenticate", challenge(error.code)))
+        headers.append((b"www-authenticate", challenge(error.code, error.details.get("max_age"))))
     return _problem(error.code, visit, body, headers, kind)
 
 

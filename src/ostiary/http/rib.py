@@ -1,15 +1,19 @@
 """Owns `Rib`: what a feature plugs into the engine. Its manifest makes one; nothing else of a rib is known outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import typer
 
 from ostiary.core.change import Subscriber
 from ostiary.core.mail.compose import MailTemplate
 from ostiary.core.outbox.worker import Chore
 from ostiary.core.signin.ways import Factor
-from ostiary.core.wiring import Parts
+from ostiary.core.wiring import Core, Parts
+from ostiary.http.commands import Open
 from ostiary.http.routing import Hot, JsonRoutes
+from ostiary.http.shell import AccountSection
 from ostiary.kernel.events import EventType
 
 
@@ -30,8 +34,11 @@ class Rib:
         factors: Makes the factors that it provides.
         chores: Makes its housekeeping for the worker.
         json_routes: Its part of the typed JSON API.
-        hot_routes: Routes that are worth answering without FastAPI.
+        hot_routes: Routes that are worth answering without FastAPI, and pages.
+        account_sections: Its pages in the account's navigation.
         proves_mailboxes: Accounts can verify an address through it.
+        greeting: Lines that a start of the server prints.
+        commands: Makes its commands of the command line.
     """
 
     name: str
@@ -43,4 +50,7 @@ class Rib:
     chores: Callable[[Parts], Sequence[Chore]] = field(default=_nothing)
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()
+    account_sections: tuple[AccountSection, ...] = ()
     proves_mailboxes: bool = False
+    greeting: Callable[[Core], Awaitable[list[str]]] | None = None
+    commands: Callable[[Open], typer.Typer] | None = None

@@ -5,6 +5,7 @@ flat name works as a keyword argument (``session_idle="30m"``) and in the enviro
 Own code rather than pydantic-settings: the kernel must import in milliseconds, and words such as ``5/15m`` are ours.
 """
 
+import math
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,8 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 _DURATION: Final = re.compile(r"(?:\d+(?:ms|[smhdw]))+", re.ASCII)
 _PART: Final = re.compile(r"(\d+)(ms|[smhdw])", re.ASCII)
 _RATE: Final = re.compile(r"(\d{1,9})\s*/\s*(\d*)\s*(ms|[smhdw])", re.ASCII)
+_WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
@@ -63,10 +66,15 @@ def parse_duration(words: str) -> timedelta:
     if not _DURATION.fullmatch(words):
         raise ValueError('a duration is written "90s", "30m", "8h", "7d" or "1d12h"')
     total = timedelta()
-    for count, unit in _PART.findall(words):
-        total += (
-            timedelta(milliseconds=int(count)) if unit == "ms" else timedelta(**{_UNITS[unit]: int(count)})
-        )
+    try:
+        for count, unit in _PART.findall(words):
+            total += (
+                timedelta(milliseconds=int(count))
+                if unit == "ms"
+                else timedelta(**{_UNITS[unit]: int(count)})
+            )
+    except OverflowError:
+        raise ValueError("a duration this long cannot be counted") from None
     return total
 
 
@@ -103,13 +111,15 @@ def _as_bool(value: object) -> bool:
 def _as_int(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value)
     raise ValueError("expected a whole number")
 
 
 def _as_float(value: object) -> float:
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return float(value)
     raise ValueError("expected a number")
 

@@ -56,7 +56,9 @@ class Violation:
     message: str
 
 
-_COMPOSED: Final = PasswordRules(require_upper=True, require_lower=True, require_digit=True, require_symbol=True)
+_COMPOSED: Final = PasswordRules(
+    require_upper=True, require_lower=True, require_digit=True, require_symbol=True
+)
 _PRESETS: Final[dict[Preset, PasswordRules]] = {
     "default": PasswordRules(),
     "nist63b4": PasswordRules(min_length=15),
@@ -110,7 +112,12 @@ _KINDS: Final[tuple[tuple[str, str, str, Callable[[str], bool]], ...]] = (
     ("require_upper", "password_needs_upper", "Add an upper-case letter.", str.isupper),
     ("require_lower", "password_needs_lower", "Add a lower-case letter.", str.islower),
     ("require_digit", "password_needs_digit", "Add a digit.", str.isdecimal),
-    ("require_symbol", "password_needs_symbol", "Add a symbol, such as a punctuation mark or a space.", _is_symbol),
+    (
+        "require_symbol",
+        "password_needs_symbol",
+        "Add a symbol, such as a punctuation mark or a space.",
+        _is_symbol,
+    ),
 )
 
 
@@ -149,7 +156,10 @@ def _word_violations(text: str, context: Iterable[str]) -> list[Violation]:
     if is_common(text):
         found.append(Violation("password_common", "This password is among the first that are guessed."))
     if is_dominated(text, context_words(context)):
-        found.append(Violation(
-            "password_contains_context", "Do not build it from your name, your address or the name of this site.",
-        ))
+        found.append(
+            Violation(
+                "password_contains_context",
+                "Do not build it from your name, your address or the name of this site.",
+            )
+        )
     return found

@@ -64,11 +64,15 @@ def undisguised(text: str) -> tuple[str, ...]:
     folded = fold(text).strip()
     head = folded.rstrip(_TAIL)
     tail = folded[len(head) :]
-    return tuple(dict.fromkeys((
-        folded,
-        *(head.translate(table) + tail for table in (_UNLEET, _UNLEET_L)),
-        *(folded.translate(table) for table in (_UNLEET, _UNLEET_L)),
-    )))
+    return tuple(
+        dict.fromkeys(
+            (
+                folded,
+                *(head.translate(table) + tail for table in (_UNLEET, _UNLEET_L)),
+                *(folded.translate(table) for table in (_UNLEET, _UNLEET_L)),
+            )
+        )
+    )
 
 
 def is_common(password: str) -> bool:

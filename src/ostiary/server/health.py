@@ -26,7 +26,7 @@ async def readyz(request: Request) -> Response:
     core: Core = request.scope["ostiary.core"]
     try:
         async with asyncio.timeout(_PATIENCE.total_seconds()):
-            await core.database.all(store.LOAD)
+            await core.database.one(store.ANY)
     except (Unavailable, TimeoutError):
         return PlainTextResponse("database does not answer\n", 503)
     return PlainTextResponse("ready\n")

@@ -3,8 +3,10 @@
 import asyncio
 import logging.config
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -18,7 +20,8 @@ from ostiary.http.settings import HttpSettings, is_loopback
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
-from ostiary.server import health
+from ostiary.server import health, home
+from ostiary.server.protocol import BoundedHttp
 from ostiary.storage.connect import sqlite_path
 
 _LOG: Final[dict[str, Any]] = {
@@ -52,16 +55,29 @@ class Served:
         await receive()
         try:
             await self._engine.start()
+            lines = [self._greeting]
+            for rib in self._engine.ribs:
+                lines += await rib.greeting(self._engine.core) if rib.greeting else []
         except Exception as error:  # noqa: BLE001  # whatever it is, the server stops and `serve` says why
             self.failure = error
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
-        sys.stderr.write(self._greeting + "\n")
+        sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+class Server(uvicorn.Server):
+    """Takes SIGTERM and SIGINT as an order that was carried out: uvicorn would raise them again at the end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Finish what is under way; a second SIGINT drops it."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
 
 
 def serve(given: Mapping[str, object], host: str, port: int) -> None:
@@ -86,12 +102,13 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
     settings = load(RIBS, world, values)
     if settings.of(EngineSettings).dev and not is_loopback(host):
         raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
-    engine = Engine(settings, RIBS, world, routes=health.ROUTES)
+    engine = Engine(settings, RIBS, world, routes=(*health.ROUTES, *home.ROUTES))
     app = Served(engine, greeting(settings))
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=BoundedHttp,
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -101,13 +118,13 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
         date_header=True,
         timeout_graceful_shutdown=15,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     try:
         asyncio.run(server.serve())
     except SystemExit:
+        if app.failure is not None:
+            raise app.failure from None
         raise Misuse(f"cannot listen on {host}:{port}: is another server running there?") from None
-    if app.failure is not None:
-        raise app.failure
 
 
 def greeting(settings: Settings) -> str:

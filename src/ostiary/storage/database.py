@@ -14,6 +14,10 @@ T = TypeVar("T")
 STATEMENT_LIMIT: Final = timedelta(seconds=5)
 TRANSACTION_LIMIT: Final = timedelta(seconds=10)
 
+Observe = Callable[[str], None]
+"""Told in the task that caused it, and before it runs, of every statement by its name, and of "begin", "commit" and
+"rollback": what a flow asks of the database can be counted."""
+
 
 class Conflict(Exception):
     """A uniqueness or foreign-key rule refused a write: somebody else was first."""
@@ -60,9 +64,21 @@ class Transaction(Reads):
 
 
 class Database(Reads):
-    """A place that keeps the truth."""
+    """A place that keeps the truth.
+
+    Attributes:
+        observe: Who is told of every statement, for counting; normally nobody.
+    """
 
     dialect: str
+
+    def __init__(self) -> None:
+        self.observe: Observe | None = None
+
+    def tell(self, name: str) -> None:
+        """For the executor: tell the observer, if there is one."""
+        if self.observe is not None:
+            self.observe(name)
 
     @abstractmethod
     async def open(self) -> None:

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from ostiary.kernel.errors import Misuse, Unavailable
 from ostiary.storage.connect import sqlite_path
+from ostiary.storage.private import make_private
 from ostiary.storage.schema import VERSION_TABLE, metadata
 
 # Any number of processes may start at once; on PostgreSQL this lock lets one migrate while the others wait.
@@ -42,6 +43,7 @@ def newest() -> str:
 def _connection(url: str) -> Iterator[sa.Connection]:
     path = sqlite_path(url)
     if path is not None:
+        make_private(path)
         engine = sa.create_engine(
             f"sqlite:///{path}", poolclass=sa.NullPool, connect_args={"isolation_level": None, "timeout": 60}
         )

@@ -1,8 +1,9 @@
 """Owns the PostgreSQL executor: a pool of asyncpg connections, every statement under a time limit."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -15,6 +16,7 @@ from ostiary.storage.database import (
     Conflict,
     Contended,
     Database,
+    Observe,
     Transaction,
     too_slow,
 )
@@ -30,9 +32,9 @@ _GONE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting
+    asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
     OSError,
 )
@@ -50,6 +52,17 @@ def _translate(error: Exception) -> Exception:
     return error
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        ours = _translate(error)
+        if ours is error:
+            raise
+        raise ours from error
+
+
 async def _keep(connection: Any) -> None:
     """Instead of asyncpg's reset query on release: we set no session state, and it costs a round trip."""
 
@@ -57,32 +70,30 @@ async def _keep(connection: Any) -> None:
 class PostgresTransaction(Transaction):
     """One connection between BEGIN and COMMIT."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, tell: Observe) -> None:
         super().__init__()
         self._connection = connection
+        self._tell = tell
 
     async def one(self, query: Query[T], **given: Any) -> T | None:
         compiled = query.on("postgresql")
-        try:
+        self._tell(query.name)
+        with _translated():
             row = await self._connection.fetchrow(compiled.sql, *compiled.arguments(given))
-        except Exception as error:
-            raise _translate(error) from error
         return None if row is None else query.row(row)
 
     async def all(self, query: Query[T], **given: Any) -> list[T]:
         compiled = query.on("postgresql")
-        try:
+        self._tell(query.name)
+        with _translated():
             rows = await self._connection.fetch(compiled.sql, *compiled.arguments(given))
-        except Exception as error:
-            raise _translate(error) from error
         return [query.row(row) for row in rows]
 
     async def run(self, query: Query[Any], **given: Any) -> int:
         compiled = query.on("postgresql")
-        try:
+        self._tell(query.name)
+        with _translated():
             status: str = await self._connection.execute(compiled.sql, *compiled.arguments(given))
-        except Exception as error:
-            raise _translate(error) from error
         return int(status.rpartition(" ")[2])
 
 
@@ -98,6 +109,7 @@ class PostgresDatabase(Database):
     dialect = "postgresql"
 
     def __init__(self, url: str, pool_size: int = 10, prepared_statements: bool = True) -> None:
+        super().__init__()
         self._url = url
         self._pool_size = pool_size
         self._prepared = prepared_statements
@@ -122,12 +134,11 @@ class PostgresDatabase(Database):
                 server_settings=limits if self._prepared else {"application_name": "ostiary"},
                 statement_cache_size=512 if self._prepared else 0,
             )
-        except asyncpg.PostgresError as error:
+            version = await self._pool.fetchval("SHOW server_version_num")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             raise Unavailable(f"postgresql: cannot connect: {type(error).__name__}: {error}") from error
-        except (OSError, TimeoutError) as error:
-            raise Unavailable(f"postgresql: cannot connect: {type(error).__name__}: {error}") from error
-        version = await self._pool.fetchval("SHOW server_version_num")
         if int(version) < _OLDEST * 10_000:
+            await self.close()
             raise Unavailable(f"postgresql: version {_OLDEST} or newer is needed, the server has {version}")
 
     async def close(self) -> None:
@@ -140,23 +151,23 @@ class PostgresDatabase(Database):
 
     async def one(self, query: Query[T], **given: Any) -> T | None:
         compiled = query.on("postgresql")
+        self.tell(query.name)
         row = await self._fetch("fetchrow", compiled.sql, compiled.arguments(given))
         return None if row is None else query.row(row)
 
     async def all(self, query: Query[T], **given: Any) -> list[T]:
         compiled = query.on("postgresql")
+        self.tell(query.name)
         rows = await self._fetch("fetch", compiled.sql, compiled.arguments(given))
         return [query.row(row) for row in rows]
 
     async def _fetch(self, method: str, sql: str, arguments: list[Any]) -> Any:
-        try:
+        with _translated():
             connection = await self._acquire()
             try:
                 return await getattr(connection, method)(sql, *arguments)
             finally:
                 await self._pool.release(connection)
-        except Exception as error:
-            raise _translate(error) from error
 
     async def _acquire(self) -> Any:
         if self._pool is None:
@@ -166,38 +177,44 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with guard.mark_open():
-            try:
+            with _translated():
                 connection = await self._acquire()
-            except Exception as error:
-                raise _translate(error) from error
             try:
                 async with self._begun(connection) as transaction:
                     yield transaction
             finally:
-                await self._pool.release(connection)
+                with _translated():
+                    await self._pool.release(connection)
         for action in transaction.on_commit:
             action()
 
     @asynccontextmanager
     async def _begun(self, connection: Any) -> AsyncIterator[PostgresTransaction]:
+        limit = asyncio.timeout(TRANSACTION_LIMIT.total_seconds())
         try:
-            await connection.execute("BEGIN")
-            async with asyncio.timeout(TRANSACTION_LIMIT.total_seconds()):
-                transaction = PostgresTransaction(connection)
-                yield transaction
-            await connection.execute("COMMIT")
+            self.tell("begin")
+            await self._say(connection, "BEGIN")
+            async with limit:
+                yield PostgresTransaction(connection, self.tell)
+            self.tell("commit")
+            await self._say(connection, "COMMIT")
         except BaseException as error:
-            if not connection.is_closed() and connection.is_in_transaction():
-                await self._roll_back(connection)
-            if isinstance(error, TimeoutError):
+            await self._roll_back(connection)
+            if isinstance(error, TimeoutError) and limit.expired():
                 raise too_slow("a transaction") from error
-            if isinstance(error, Exception):
-                raise _translate(error) from error
             raise
 
     @staticmethod
-    async def _roll_back(connection: Any) -> None:
+    async def _say(connection: Any, words: str) -> None:
+        with _translated():
+            await connection.execute(words)
+
+    async def _roll_back(self, connection: Any) -> None:
+        # A connection that broke has left our hands by itself: asking it anything is an InterfaceError.
         try:
-            await asyncio.shield(connection.execute("ROLLBACK"))
+            if not connection.is_closed() and connection.is_in_transaction():
+                self.tell("rollback")
+                await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, asyncio.CancelledError):
-            connection.terminate()  # the server rolls back what nobody ends
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()  # the server rolls back what nobody ends

@@ -1,15 +1,18 @@
 """Owns the SQLite executor: one writer connection, one reader on the event loop, a few readers beside it.
 
 Statements by key take microseconds and run where they are called; what waits for a disk or for another process
-(begin, commit, scans) runs in a thread. Why not everything in a thread: docs/decisions/0003-sqlite-executor.md.
+(commit, scans, a begin that finds somebody else writing) runs in a thread. Why not everything in a thread:
+docs/decisions/0003-sqlite-executor.md.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,9 +23,11 @@ from ostiary.storage.database import (
     TRANSACTION_LIMIT,
     Conflict,
     Database,
+    Observe,
     Transaction,
     too_slow,
 )
+from ostiary.storage.private import make_private
 from ostiary.storage.statement import Query
 
 T = TypeVar("T")
@@ -52,13 +57,24 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     return connection
 
 
+def _begin_patiently(writer: sqlite3.Connection) -> None:
+    writer.execute(f"PRAGMA busy_timeout={STATEMENT_LIMIT // timedelta(milliseconds=1)}")
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+    finally:
+        writer.execute("PRAGMA busy_timeout=0")
+
+
 class SqliteTransaction(Transaction):
     """The writer connection between BEGIN IMMEDIATE and COMMIT."""
 
-    def __init__(self, connection: sqlite3.Connection, in_thread: "Callable[..., Any]") -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, in_thread: "Callable[..., Any]", tell: Observe
+    ) -> None:
         super().__init__()
         self._connection = connection
         self._in_thread = in_thread
+        self._tell = tell
 
     async def _execute(
         self, query: Query[Any], given: dict[str, Any], fetch: Callable[[sqlite3.Cursor], T]
@@ -69,6 +85,7 @@ class SqliteTransaction(Transaction):
         def work() -> T:
             return fetch(self._connection.execute(compiled.sql, arguments))
 
+        self._tell(query.name)
         try:
             if query.scan:
                 result: T = await self._in_thread(work)
@@ -99,18 +116,24 @@ class SqliteDatabase(Database):
     dialect = "sqlite"
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
         self._lock = asyncio.Lock()
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._inline: sqlite3.Connection | None = None
-        self._writer_thread = ThreadPoolExecutor(1, "ostiary-writer")
-        self._reader_threads = ThreadPoolExecutor(_READERS, "ostiary-reader")
+        self._writer_thread: ThreadPoolExecutor
+        self._reader_threads: ThreadPoolExecutor
 
     async def open(self) -> None:
+        self._writer_thread = ThreadPoolExecutor(1, "ostiary-writer")
+        self._reader_threads = ThreadPoolExecutor(_READERS, "ostiary-reader")
         try:
+            await self._in_writer(make_private, self._path)
             self._writer = await self._in_writer(_connect, self._path, STATEMENT_LIMIT.total_seconds())
+            # Only BEGIN can meet another writer, and it says itself how long it waits.
+            self._writer.execute("PRAGMA busy_timeout=0")
             self._inline = _connect(self._path, 0)
         except sqlite3.Error as error:
             raise Unavailable(f"sqlite: cannot open {self._path}: {error}") from error
@@ -123,6 +146,7 @@ class SqliteDatabase(Database):
                 if connection is not None:
                     connection.close()
             self._inline = self._writer = None
+            self._opened.clear()
 
     async def one(self, query: Query[T], **given: Any) -> T | None:
         rows = await self._read(query, given)
@@ -136,6 +160,7 @@ class SqliteDatabase(Database):
         arguments = compiled.arguments(given)
         if self._inline is None:
             raise Unavailable("sqlite: the database is not open")
+        self.tell(query.name)
         if not query.scan:
             try:
                 return self._inline.execute(compiled.sql, arguments).fetchall()
@@ -164,14 +189,17 @@ class SqliteDatabase(Database):
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait([future])
+            while not future.done():  # cancelled again, perhaps: the connection is in use all the same
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
             raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with guard.mark_open():
             try:
-                await asyncio.wait_for(self._lock.acquire(), TRANSACTION_LIMIT.total_seconds())
+                async with asyncio.timeout(TRANSACTION_LIMIT.total_seconds()):
+                    await self._lock.acquire()
             except TimeoutError:
                 raise too_slow("waiting for the writer") from None
             try:
@@ -182,20 +210,34 @@ class SqliteDatabase(Database):
         for action in transaction.on_commit:
             action()
 
+    async def _begin(self, writer: sqlite3.Connection) -> None:
+        # Our own lock leaves only another process to wait for, and nearly always there is none: so it is tried here
+        # first, since the way to the thread and back costs more than several statements.
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            await self._in_writer(_begin_patiently, writer)
+
     @asynccontextmanager
     async def _begun(self) -> AsyncIterator[SqliteTransaction]:
         writer = self._writer
         if writer is None:
             raise Unavailable("sqlite: the database is not open")
+        limit = asyncio.timeout(TRANSACTION_LIMIT.total_seconds())
         try:
-            await self._in_writer(writer.execute, "BEGIN IMMEDIATE")
-            async with asyncio.timeout(TRANSACTION_LIMIT.total_seconds()):
-                yield SqliteTransaction(writer, self._in_writer)
+            self.tell("begin")
+            await self._begin(writer)
+            async with limit:
+                yield SqliteTransaction(writer, self._in_writer, self.tell)
+            self.tell("commit")
             await self._in_writer(writer.execute, "COMMIT")
         except BaseException as error:
             if writer.in_transaction:
+                self.tell("rollback")
                 await self._in_writer(writer.execute, "ROLLBACK")
-            if isinstance(error, TimeoutError):
+            if isinstance(error, TimeoutError) and limit.expired():
                 raise too_slow("a transaction") from error
             if isinstance(error, sqlite3.Error):
                 raise _translate(error) from error

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import httpx2
 
 from ostiary.core.mail.mailbox import Mailbox
-from ostiary.core.passwords.schemes import Argon2id
+from ostiary.core.passwords.schemes import Argon2id, Scheme
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import load
@@ -38,6 +38,7 @@ class Browser(httpx2.AsyncClient):
 
     def __init__(self, kit: "Kit", ip: str = "192.0.2.10", *, sends_csrf: bool = True, **given: Any) -> None:
         transport = httpx2.ASGITransport(kit.engine.app, client=(ip, 40_000), raise_app_exceptions=False)
+        given.setdefault("event_hooks", kit.event_hooks)
         super().__init__(transport=transport, base_url=kit.base_url, **given)
         self._csrf_name = kit.engine.app.edge.cookies.csrf
         self._sends_csrf = sends_csrf
@@ -57,6 +58,7 @@ class Kit:
         engine: The engine.
         clock: Turn it to let time pass.
         mailbox: What was mailed.
+        event_hooks: httpx2's hooks, which every new browser gets: how a test watches all traffic.
     """
 
     def __init__(self, engine: Engine, clock: TurnedClock, mailbox: Mailbox, base_url: str) -> None:
@@ -64,6 +66,7 @@ class Kit:
         self.clock = clock
         self.mailbox = mailbox
         self.base_url = base_url
+        self.event_hooks: dict[str, list[Any]] = {}
         self._browsers: list[Browser] = []
 
     def browser(self, ip: str = "192.0.2.10", **given: Any) -> Browser:
@@ -144,6 +147,7 @@ async def running(
     ribs: Sequence[Rib] = RIBS,
     clock: TurnedClock | None = None,
     root_secret: str | None = None,
+    scheme: Scheme | None = CHEAP,
     **settings: object,
 ) -> AsyncIterator[Kit]:
     """A started engine with production's checks, cheap hashes and a mailbox.
@@ -154,6 +158,7 @@ async def running(
         ribs: Other features than all.
         clock: A clock that several engines share.
         root_secret: For a second engine on the same database.
+        scheme: Another cost of password hashes; None for what the settings say.
         settings: Flat settings.
     """
     clock = clock or TurnedClock()
@@ -170,6 +175,6 @@ async def running(
         **settings,
     }
     mailbox = Mailbox()
-    engine = Engine(load(ribs, world, given), ribs, world, transport=mailbox, scheme=CHEAP)
+    engine = Engine(load(ribs, world, given), ribs, world, transport=mailbox, scheme=scheme)
     async with Kit(engine, clock, mailbox, base_url) as kit:
         yield kit

@@ -10,7 +10,7 @@ from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.notices import Notices
 from ostiary.core.mail.post import Post, mail_deliverer
 from ostiary.core.mail.settings import MailSettings
-from ostiary.core.throttle.throttle import LIMIT_REACHED, LOCKED, PASSWORD_DISABLED
+from ostiary.core.throttle.limits import LIMIT_REACHED, LOCKED, PASSWORD_DISABLED
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import EventType
 from ostiary.storage.database import Reads

@@ -27,7 +27,7 @@ def mail_settings(port: int, security: str = "none", **more: object) -> MailSett
     """Return settings for a server on this machine."""
     given = {
         "mail_from": "no-reply@example.org", "smtp_host": "127.0.0.1", "smtp_port": port,
-        "smtp_security": security, "mail_timeout": "500ms", **more,
+        "smtp_security": security, "mail_timeout": "3s", **more,
     }  # fmt: skip
     return Settings([MailSettings], given).of(MailSettings)
 

@@ -76,7 +76,10 @@ async def test_any_text_verifies_or_is_refused(passwords: Passwords, text: str) 
 @pytest.mark.parametrize(
     "stored",
     [
-        None, "", "garbage", "$2b$12$abcdefghijklmnopqrstuv",
+        None,
+        "",
+        "garbage",
+        "$2b$12$abcdefghijklmnopqrstuv",
         "$argon2id$v=19$m=8,t=1,p=1,keyid=gone$AAECAwQFBgcICQoLDA0ODw$" + "A" * 43,
     ],
 )
@@ -100,7 +103,9 @@ async def test_lone_surrogates_verify_false_at_equal_cost() -> None:
         passwords._scheme = CHEAP[0]
         with pytest.raises(Refused) as refused:
             passwords.check(password)
-        assert "password_invalid_characters" in [entry["code"] for entry in refused.value.details["violations"]]
+        assert "password_invalid_characters" in [
+            entry["code"] for entry in refused.value.details["violations"]
+        ]
     passwords.close()
 
 
@@ -174,14 +179,21 @@ async def test_unsuitable_key_ids_are_misuse() -> None:
 def test_check_refuses_with_all_violations() -> None:
     """A refusal carries the first violation's code and lists all of them, by registered 422 codes."""
     made = Passwords(
-        World(), PasswordSettings(password_preset="composition12"), Ring(), no_transaction, scheme=CHEAP[0],
+        World(),
+        PasswordSettings(password_preset="composition12"),
+        Ring(),
+        no_transaction,
+        scheme=CHEAP[0],
     )
     with pytest.raises(Refused) as refused:
         made.check(Secret("anna"), ["anna@acme.example"])
     listed = refused.value.details["violations"]
     assert refused.value.code.name == listed[0]["code"] == "password_too_short"
     assert [entry["code"] for entry in listed] == [
-        "password_too_short", "password_needs_upper", "password_needs_digit", "password_needs_symbol",
+        "password_too_short",
+        "password_needs_upper",
+        "password_needs_digit",
+        "password_needs_symbol",
         "password_contains_context",
     ]
     assert all(set(entry) == {"code", "message"} for entry in listed)

@@ -136,7 +136,8 @@ async def test_threads_yield_to_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "millis", "size"), [(1, 250, 8), (4, 250, 32), (1, 1000, 4), (2, 0, 128), (1, 30, 64)],
+    ("workers", "millis", "size"),
+    [(1, 250, 8), (4, 250, 32), (1, 1000, 4), (2, 0, 128), (1, 30, 64)],
 )
 def test_queue_holds_about_two_seconds_of_work(workers: int, millis: int, size: int) -> None:
     """The queue is as long as two seconds of work, within bounds."""

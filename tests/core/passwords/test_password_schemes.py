@@ -41,7 +41,10 @@ def verifies(stored: str, data: bytes, key: tuple[str, Secret] | None) -> bool:
 @all_ways
 @given(password=st.binary(max_size=300), other=st.binary(max_size=300))
 def test_a_password_proves_itself_and_no_other(
-    scheme: Scheme, key: tuple[str, Secret] | None, password: bytes, other: bytes,
+    scheme: Scheme,
+    key: tuple[str, Secret] | None,
+    password: bytes,
+    other: bytes,
 ) -> None:
     """S-A11: any bytes of any length verify against their own hash and against no other."""
     stored = protect(scheme, password, SALT, key)
@@ -107,15 +110,29 @@ def test_bcrypt_digest_is_that_of_bcrypt() -> None:
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
         b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
     )
-    salt, digest = (base64.b64encode(raw).rstrip(b"=").translate(to_bcrypt) for raw in (stored.salt, stored.digest))
+    salt, digest = (
+        base64.b64encode(raw).rstrip(b"=").translate(to_bcrypt) for raw in (stored.salt, stored.digest)
+    )
     assert bcrypt.checkpw(prepared, b"$2b$04$" + salt + digest)
 
 
 def test_published_vectors() -> None:
     """scrypt and PBKDF2 give the published values (RFC 7914 sections 12 and 11)."""
-    assert Scrypt(10, 8, 16).derive(b"password", b"NaCl", 64).hex().startswith("fdbabe1c9d3472007856e7190d01e9fe")
-    assert Pbkdf2Sha256(80000).derive(b"Password", b"NaCl", 64).hex().startswith("4ddcd8f60b98be21830cee5ef22701f9")
-    assert Pbkdf2Sha256(1).derive(b"passwd", b"salt", 64) == hashlib.pbkdf2_hmac("sha256", b"passwd", b"salt", 1, 64)
+    assert (
+        Scrypt(10, 8, 16)
+        .derive(b"password", b"NaCl", 64)
+        .hex()
+        .startswith("fdbabe1c9d3472007856e7190d01e9fe")
+    )
+    assert (
+        Pbkdf2Sha256(80000)
+        .derive(b"Password", b"NaCl", 64)
+        .hex()
+        .startswith("4ddcd8f60b98be21830cee5ef22701f9")
+    )
+    assert Pbkdf2Sha256(1).derive(b"passwd", b"salt", 64) == hashlib.pbkdf2_hmac(
+        "sha256", b"passwd", b"salt", 1, 64
+    )
 
 
 @pytest.mark.parametrize("scheme", [scheme for scheme in CHEAP if scheme.name != "argon2id"])
@@ -147,17 +164,38 @@ GOOD = protect(Argon2id(8, 1, 1), b"password", SALT, KEY)
 @pytest.mark.parametrize(
     "stored",
     [
-        "", "$", "$$$$", "password", "plain:password", "$2b$12$abcdefghijklmnopqrstuv", GOOD + "$", GOOD + "=",
-        GOOD[:-1], GOOD[1:], GOOD.replace("argon2id", "argon2i"), GOOD.replace("v=19", "v=16"),
+        "",
+        "$",
+        "$$$$",
+        "password",
+        "plain:password",
+        "$2b$12$abcdefghijklmnopqrstuv",
+        GOOD + "$",
+        GOOD + "=",
+        GOOD[:-1],
+        GOOD[1:],
+        GOOD.replace("argon2id", "argon2i"),
+        GOOD.replace("v=19", "v=16"),
         GOOD.replace("$v=19", ""),
-        GOOD.replace("m=8", "m=08"), GOOD.replace("m=8", "m=-8"), GOOD.replace("m=8", "m=\uff18"),
+        GOOD.replace("m=8", "m=08"),
+        GOOD.replace("m=8", "m=-8"),
+        GOOD.replace("m=8", "m=\uff18"),
         GOOD.replace("m=8,", ""),
-        GOOD.replace("m=8", "m=8,m=8"), GOOD.replace("m=8", "x=8,m=8"), GOOD.replace("keyid=k1", "keyid="),
-        GOOD.replace("keyid=k1", "keyid=k 1"), GOOD.replace("keyid=k1", "keyid=k1,keyid=k2"),
-        " " + GOOD, GOOD + "\n",
-        GOOD.replace("m=8", "m=4294967295"), GOOD.replace("t=1", "t=99999999"), GOOD.replace("p=1", "p=0"),
-        GOOD.replace("AAECAwQFBgcICQoLDA0ODw", "AAEC"), GOOD.replace("$v=19", "$v=19$v=19"),
-        "$argon2id", "\ud800", "\0",
+        GOOD.replace("m=8", "m=8,m=8"),
+        GOOD.replace("m=8", "x=8,m=8"),
+        GOOD.replace("keyid=k1", "keyid="),
+        GOOD.replace("keyid=k1", "keyid=k 1"),
+        GOOD.replace("keyid=k1", "keyid=k1,keyid=k2"),
+        " " + GOOD,
+        GOOD + "\n",
+        GOOD.replace("m=8", "m=4294967295"),
+        GOOD.replace("t=1", "t=99999999"),
+        GOOD.replace("p=1", "p=0"),
+        GOOD.replace("AAECAwQFBgcICQoLDA0ODw", "AAEC"),
+        GOOD.replace("$v=19", "$v=19$v=19"),
+        "$argon2id",
+        "\ud800",
+        "\0",
         "$scrypt$ln=40,r=8,p=1$AAECAwQFBgcICQoLDA0ODw$" + "A" * 43,
         "$scrypt$ln=20,r=32,p=16$AAECAwQFBgcICQoLDA0ODw$" + "A" * 43,
         "$pbkdf2-sha256$i=4000000000$AAECAwQFBgcICQoLDA0ODw$" + "A" * 43,
@@ -172,13 +210,17 @@ def test_malformed_or_excessive_strings_verify_nothing(stored: str) -> None:
     assert phc is None or readable(phc) is None
 
 
-@given(st.one_of(
-    st.text(max_size=200),
-    st.text(st.sampled_from("$=,abcdeghiklmnopqrstv0123456789AB+/-"), max_size=120),
-    st.builds(
-        lambda at, new: GOOD[:at] + new + GOOD[at + 1 :], st.integers(0, len(GOOD)), st.text(max_size=2),
-    ),
-))
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.text(st.sampled_from("$=,abcdeghiklmnopqrstv0123456789AB+/-"), max_size=120),
+        st.builds(
+            lambda at, new: GOOD[:at] + new + GOOD[at + 1 :],
+            st.integers(0, len(GOOD)),
+            st.text(max_size=2),
+        ),
+    )
+)
 def test_parsing_never_raises(stored: str) -> None:
     """L28: any text whatever is either taken apart without loss or refused, and none raises."""
     phc = parse(stored)

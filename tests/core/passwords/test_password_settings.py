@@ -55,10 +55,21 @@ def test_costs_below_the_floor_are_refused(given: dict[str, object], floor: str)
 @pytest.mark.parametrize(
     "given",
     [
-        {"bcrypt_cost": 17}, {"scrypt_log2_n": 23}, {"argon2_memory_kib": 2_000_000}, {"argon2_time": 1000},
-        {"argon2_parallelism": 0}, {"pbkdf2_iterations": 20_000_000}, {"hash_workers": 0}, {"hash_queue": 0},
-        {"hash_niceness": 20}, {"hash_niceness": -1}, {"password_min_length": 7}, {"password_max_length": 63},
-        {"password_max_length": 1025}, {"password_min_length": 129}, {"hash_scheme": "md5"},
+        {"bcrypt_cost": 17},
+        {"scrypt_log2_n": 23},
+        {"argon2_memory_kib": 2_000_000},
+        {"argon2_time": 1000},
+        {"argon2_parallelism": 0},
+        {"pbkdf2_iterations": 20_000_000},
+        {"hash_workers": 0},
+        {"hash_queue": 0},
+        {"hash_niceness": 20},
+        {"hash_niceness": -1},
+        {"password_min_length": 7},
+        {"password_max_length": 63},
+        {"password_max_length": 1025},
+        {"password_min_length": 129},
+        {"hash_scheme": "md5"},
         {"password_preset": "none"},
     ],
 )
@@ -71,11 +82,19 @@ def test_absurd_values_are_refused(given: dict[str, object]) -> None:
 def test_every_single_rule_overrides_the_preset() -> None:
     """Each rule can be set on its own; what is not set comes from the preset."""
     rules = built(
-        password_preset="composition12", password_min_length=20, password_max_length=200,
+        password_preset="composition12",
+        password_min_length=20,
+        password_max_length=200,
         password_require_digit=False,
-        password_blocklist="no", password_context_words="Fjordbank, Fjord",
+        password_blocklist="no",
+        password_context_words="Fjordbank, Fjord",
     ).rules()
-    assert (rules.min_length, rules.max_length, rules.require_digit, rules.blocklist) == (20, 200, False, False)
+    assert (rules.min_length, rules.max_length, rules.require_digit, rules.blocklist) == (
+        20,
+        200,
+        False,
+        False,
+    )
     assert (rules.require_upper, rules.context_words) == (True, ("Fjordbank", "Fjord"))
 
 
@@ -88,7 +107,10 @@ def test_second_factor_reaches_the_preset() -> None:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        (10, FLOOR), (20, FLOOR), (48, Argon2id(44032, 2, 1)), (270, Argon2id(262144, 2, 1)),
+        (10, FLOOR),
+        (20, FLOOR),
+        (48, Argon2id(44032, 2, 1)),
+        (270, Argon2id(262144, 2, 1)),
         (405, Argon2id(262144, 3, 1)),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from ostiary.core.accounts import store
 from ostiary.core.accounts.address import Address, find_email
+from ostiary.core.accounts.claims import Claim
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
@@ -39,7 +40,7 @@ ENABLED: Final = EventType(
 )
 REGISTRATION: Final = EventType(
     "registration_requested",
-    "Somebody registered an address: a new one, one not yet proven, or one that is taken.",
+    "Somebody registered an address; `outcome`: claimed (it must be proven now) or taken (its owner is told).",
     fields=("outcome",),
 )
 EMAIL_VERIFIED: Final = EventType(
@@ -53,20 +54,6 @@ class Status(StrEnum):
 
     ACTIVE = "active"
     DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class AddressClaim:
-    """Carried by `registration_requested` for whoever proves addresses.
-
-    Attributes:
-        is_live: False when there is nothing to prove (the address is taken); the same work is done for nobody.
-        counted: The hits of the network's limits, given back once the address is proven.
-    """
-
-    address: Address
-    is_live: bool
-    counted: tuple[tuple[bytes, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,43 +139,70 @@ def canonical_subject(found: store.Found | None, typed: str) -> str:
     return f"typed:{address.normal if address else typed.strip().casefold()}"
 
 
-async def owner_of(reads: Reads, address: Address) -> tuple[str, bool] | None:
-    """The account that has this address and whether it is proven; None when nobody has it."""
-    row = await reads.one(store.OWNER, kind=EMAIL, normal=address.normal)
-    return None if row is None else (row[0], row[1] is not None)
+async def owner_of(reads: Reads, address: Address) -> store.OwnerRow | None:
+    """Who has this address; None when nobody has."""
+    return await reads.one(store.OWNER, kind=EMAIL, normal=address.normal)
 
 
-class Outcome(StrEnum):
-    """What a registration met."""
+async def create_unless_known(change: Change, address: Address, name: str, password_hash: str) -> str:
+    """Make an account with an unproven address, unless somebody has that address.
 
-    CREATED = "created"
-    RENEWED = "renewed"
-    KNOWN = "known"
+    The same statements run in both cases; what may not happen is ruled out inside them.
 
-
-async def register(change: Change, address: Address, name: str, password_hash: str) -> tuple[str, Outcome]:
-    """Make an account for an address, unless somebody has proven it before.
-
-    The same statements run in every case; what may not happen is ruled out inside them. An address that was
-    registered but not proven takes the newest registration's password and name.
+    Returns:
+        The account that has the address now.
 
     Raises:
-        Conflict: another registration of the same address was first; run the change again.
+        Conflict: somebody else was first; run the change again.
     """
     owner = await owner_of(change, address)
-    account_id = owner[0] if owner else change.world.id()
+    account_id = owner.account_id if owner else change.world.id()
     given = {"kind": EMAIL, "normal": address.normal, "now": change.micros}
     await change.run(store.ADD_UNLESS_KNOWN, id=account_id, name=name, **given)
     added = await change.run(store.ADD_IDENTIFIER, account_id=account_id, shown=address.shown, **given)
     if owner is None and not added:
         raise Conflict("address")
-    await change.run(store.RENAME_UNVERIFIED, of_account=account_id, new_name=name, now=change.micros)
-    await change.run(
-        store.SET_PASSWORD_UNVERIFIED, account_id=account_id, hash=password_hash, now=change.micros
+    await change.run(store.ADD_PASSWORD, account_id=account_id, hash=password_hash, now=change.micros)
+    return account_id
+
+
+async def redeem(change: Change, claim: Claim) -> str | None:
+    """Let a claim count: somebody has proven its address.
+
+    Returns:
+        The account that has the address now, proven; None when it was proven before, so that the claim is void.
+
+    Raises:
+        Refused: `invalid_credentials`; the account may not be used.
+        Conflict: another claim on the address was first; run the change again.
+    """
+    owner = await owner_of(change, claim.address)
+    if owner is not None and owner.verified_at is not None:
+        return None
+    account_id = await create_unless_known(change, claim.address, claim.name, claim.password_hash)
+    await lock_active(change, account_id)
+    if owner is not None and owner.password_hash != claim.password_hash:
+        await change.run(
+            store.REPLACE_UNPROVEN, of_account=account_id, new_name=claim.name, now=change.micros
+        )
+        await change.run(
+            store.SET_PASSWORD, of_account=account_id, new_hash=claim.password_hash, now=change.micros
+        )
+    proven = await change.run(
+        store.VERIFY,
+        of_kind=EMAIL,
+        of_normal=claim.normal,
+        of_account=account_id,
+        new_shown=claim.shown,
+        now=change.micros,
     )
-    if owner is None:
-        return account_id, Outcome.CREATED
-    return account_id, Outcome.KNOWN if owner[1] else Outcome.RENEWED
+    return account_id if proven else None
+
+
+async def may_use_password(change: Change, account_id: str, hash_: str, *, ignores_disabling: bool) -> bool:
+    """Whether a password that was checked before the change is still the account's (it may have been reset since)."""
+    row = await change.one(store.PASSWORD, account_id=account_id)
+    return row is not None and row.hash == hash_ and (ignores_disabling or row.disabled_at is None)
 
 
 async def rehash(change: Change, account_id: str, old_hash: str, new_hash: str) -> None:
@@ -199,15 +213,6 @@ async def rehash(change: Change, account_id: str, old_hash: str, new_hash: str) 
 async def verified_emails(reads: Reads, account_id: str) -> list[str]:
     """Every proven address, the primary one first."""
     return await reads.all(store.VERIFIED_EMAILS, account_id=account_id)
-
-
-async def verify_email(change: Change, account_id: str, address: Address) -> bool:
-    """Record that the owner proved this address; False when it was proven before."""
-    return bool(
-        await change.run(
-            store.VERIFY, of_kind=EMAIL, of_normal=address.normal, of_account=account_id, now=change.micros
-        )
-    )
 
 
 async def set_status(change: Change, account_id: str, status: Status, reason: str) -> None:
@@ -224,3 +229,8 @@ async def set_status(change: Change, account_id: str, status: Status, reason: st
 async def disable_password(change: Change, event: Event) -> None:
     """Reaction to `password_disabled`: from now on only a reset gives the account a password again."""
     await change.run(store.DISABLE_PASSWORD, of_account=event.account_id or "", now=change.micros)
+
+
+async def enable_password(change: Change, account_id: str) -> None:
+    """Let the password work again that `disable_password` shut."""
+    await change.run(store.ENABLE_PASSWORD, of_account=account_id)

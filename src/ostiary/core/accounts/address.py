@@ -15,7 +15,7 @@ class Address:
     """An e-mail address.
 
     Attributes:
-        normal: What is compared: NFKC, local part case-folded, domain lower-case in its ASCII form (IDNA 2008).
+        normal: What is compared: NFKC, local part in lower case, domain lower-case in its ASCII form (IDNA 2008).
         shown: What mail is sent to and people see.
     """
 
@@ -66,5 +66,6 @@ def find_email(typed: str) -> Address | None:
         )
     except (EmailNotValidError, UnicodeError, ValueError):
         return None
-    local = unicodedata.normalize("NFKC", found.local_part.casefold())
+    # Not case-folded: that makes "ß" and "ss" one, which are two people's mailboxes.
+    local = unicodedata.normalize("NFKC", found.local_part.lower())
     return Address(f"{local}@{found.ascii_domain.lower()}", f"{found.local_part}@{found.domain}")

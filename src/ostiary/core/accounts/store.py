@@ -56,6 +56,24 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerRow:
+    """Who has an address, under which spelling, and whether it is proven."""
+
+    account_id: str
+    shown: str
+    verified_at: int | None
+    password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRow:
+    """An account's password as it is now."""
+
+    hash: str
+    disabled_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     """An account with its primary address."""
 
@@ -149,23 +167,13 @@ ADD_IDENTIFIER: Final = command(
 )
 OWNER: Final = Query(
     "accounts.owner",
-    sa.select(identifier.c.account_id, identifier.c.verified_at).where(
-        identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")
-    ),
-    lambda account_id, verified_at: (account_id, verified_at),
+    sa.select(identifier.c.account_id, identifier.c.shown, identifier.c.verified_at, password.c.hash)
+    .select_from(identifier.outerjoin(password, password.c.account_id == identifier.c.account_id))
+    .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
+    OwnerRow,
 )
-RENAME_UNVERIFIED: Final = command(
-    "accounts.rename_unverified",
-    sa.update(account)
-    .where(
-        account.c.id == bindparam("of_account"),
-        ~sa.exists().where(identifier.c.account_id == account.c.id, identifier.c.verified_at.is_not(None)),
-    )
-    .values(name=bindparam("new_name"), updated_at=bindparam("now")),
-)
-# Until the mailbox is proven, whoever registered last has set the password; afterwards registration sets nothing.
-SET_PASSWORD_UNVERIFIED: Final = command(
-    "accounts.set_password_unverified",
+ADD_PASSWORD: Final = command(
+    "accounts.add_password",
     insert(password)
     .from_select(
         ["account_id", "hash", "set_at", "disabled_at"],
@@ -174,21 +182,31 @@ SET_PASSWORD_UNVERIFIED: Final = command(
             bindparam("hash", type_=sa.Text),
             bindparam("now", type_=sa.BigInteger),
             sa.null(),
-        ).where(
-            account.c.id == bindparam("account_id", type_=sa.Text),
-            ~sa.exists().where(
-                identifier.c.account_id == account.c.id, identifier.c.verified_at.is_not(None)
-            ),
-        ),
+        ).where(account.c.id == bindparam("account_id", type_=sa.Text)),
     )
-    .on_conflict_do_update(
-        index_elements=[password.c.account_id],
-        set_={
-            "hash": bindparam("hash", type_=sa.Text),
-            "set_at": bindparam("now", type_=sa.BigInteger),
-            "disabled_at": sa.null(),
-        },
+    .on_conflict_do_nothing(),
+)
+# The first proof of a mailbox by another registration than the account's own: what was set before it is gone (L10).
+REPLACE_UNPROVEN: Final = command(
+    "accounts.replace_unproven",
+    sa.update(account)
+    .where(account.c.id == bindparam("of_account"))
+    .values(
+        name=bindparam("new_name"), updated_at=bindparam("now"), security_epoch=account.c.security_epoch + 1
     ),
+)
+SET_PASSWORD: Final = command(
+    "accounts.set_password",
+    sa.update(password)
+    .where(password.c.account_id == bindparam("of_account"))
+    .values(hash=bindparam("new_hash"), set_at=bindparam("now"), disabled_at=sa.null()),
+)
+PASSWORD: Final = Query(
+    "accounts.password",
+    sa.select(password.c.hash, password.c.disabled_at).where(
+        password.c.account_id == bindparam("account_id")
+    ),
+    PasswordRow,
 )
 REHASH: Final = command(
     "accounts.rehash",
@@ -202,6 +220,10 @@ DISABLE_PASSWORD: Final = command(
     .where(password.c.account_id == bindparam("of_account"), password.c.disabled_at.is_(None))
     .values(disabled_at=bindparam("now")),
 )
+ENABLE_PASSWORD: Final = command(
+    "accounts.enable_password",
+    sa.update(password).where(password.c.account_id == bindparam("of_account")).values(disabled_at=sa.null()),
+)
 VERIFY: Final = command(
     "accounts.verify",
     sa.update(identifier)
@@ -211,7 +233,7 @@ VERIFY: Final = command(
         identifier.c.account_id == bindparam("of_account"),
         identifier.c.verified_at.is_(None),
     )
-    .values(verified_at=bindparam("now")),
+    .values(verified_at=bindparam("now"), shown=bindparam("new_shown")),
 )
 VERIFIED_EMAILS: Final = Query(
     "accounts.verified_emails",

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from itertools import pairwise
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -30,7 +31,10 @@ def parse_root(words: Secret) -> Secret:
     Raises:
         Misuse: it is missing, too short, or looks made up; the message says how to make one.
     """
-    text = words.reveal().strip()
+    try:
+        text = words.reveal().strip()
+    except UnicodeDecodeError:  # its message would quote the secret
+        text = "?"
     if not text:
         raise Misuse(f"root_secret is missing: {_MEND}")
     raw = _decode(text)
@@ -43,6 +47,8 @@ def parse_root(words: Secret) -> Secret:
     if all(32 <= byte < 127 for byte in raw):
         # Random bytes are all printable with probability (95/256)**32: this is a phrase that somebody encoded.
         raise Misuse(f"root_secret is weak: it decodes to readable text; {_MEND}")
+    if len({(after - before) % 256 for before, after in pairwise(raw)}) < _DISTINCT:
+        raise Misuse(f"root_secret is weak: it counts up in equal steps; {_MEND}")
     return Secret(raw)
 
 

@@ -40,6 +40,7 @@ LOAD: Final = Query(
     SealedKey,
     scan=True,
 )
+ANY: Final = Query("keys.any", sa.select(keyring.c.id).limit(1), str)
 # Two processes that start together both try; the first one wins and both load its key.
 ADD: Final = command(
     "keys.add",

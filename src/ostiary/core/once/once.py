@@ -69,8 +69,7 @@ class Once:
         """
         secret = self._world.token()
         owner = subject if live else self._world.id()
-        await change.run(store.DROP, subject=owner, purpose=use.name)
-        await self._add(change, use, owner, _hash(use, secret), "", 0, data if live else None)
+        await self._replace(change, use, owner, _hash(use, secret), "", 0, data if live else None)
         return secret
 
     async def issue_code(
@@ -79,12 +78,13 @@ class Once:
         """A new six-digit code of five tries; the newest only is good."""
         digits = self._world.digits()
         owner = subject if live else self._world.id()
-        await change.run(store.DROP, subject=owner, purpose=use.name)
         mac = self._ring.mac(CODES, use.name, owner, digits.reveal())
-        await self._add(change, use, owner, self._world.bytes(32), mac, CODE_TRIES, data if live else None)
+        await self._replace(
+            change, use, owner, self._world.bytes(32), mac, CODE_TRIES, data if live else None
+        )
         return digits
 
-    async def _add(
+    async def _replace(
         self,
         change: Change,
         use: Use,
@@ -95,7 +95,7 @@ class Once:
         data: dict[str, str] | None,
     ) -> None:
         await change.run(
-            store.ADD,
+            store.ISSUE,
             hash=row_hash,
             purpose=use.name,
             subject=subject,

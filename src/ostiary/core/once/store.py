@@ -21,7 +21,7 @@ once: Final = sa.Table(
     text("data"),
     moment("created_at"),
     moment("expires_at", index=True),
-    sa.Index("ix_once_subject_purpose", "subject", "purpose"),
+    sa.Index("ix_once_subject_purpose", "subject", "purpose", unique=True),
 )
 
 
@@ -41,7 +41,16 @@ class TriedCode:
     mac: str
 
 
-ADD: Final = command("once.add", sa.insert(once).values({c.name: bindparam(c.name) for c in once.columns}))
+# Replacing is one statement: two mails asked for at once leave one secret, not two that are both "the newest".
+ISSUE: Final = command(
+    "once.issue",
+    insert(once)
+    .values({c.name: bindparam(c.name) for c in once.columns})
+    .on_conflict_do_update(
+        index_elements=[once.c.subject, once.c.purpose],
+        set_={c.name: bindparam(c.name, type_=c.type) for c in once.columns},
+    ),
+)
 CLAIM: Final = command(
     "once.claim",
     insert(once).values({c.name: bindparam(c.name) for c in once.columns}).on_conflict_do_nothing(),

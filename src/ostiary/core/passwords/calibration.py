@@ -39,7 +39,10 @@ class CalibrationResult:
 
 
 def calibrate(
-    target: timedelta, world: World, *, max_memory_kib: int = 262_144,
+    target: timedelta,
+    world: World,
+    *,
+    max_memory_kib: int = 262_144,
     measure: Callable[[Argon2id], timedelta] | None = None,
 ) -> CalibrationResult:
     """Find the dearest Argon2id costs whose hash takes no longer than `target`.

@@ -7,7 +7,7 @@ from typing import Final
 from ostiary.core.passwords.codes import PASSWORD_INVALID_CHARACTERS, PASSWORD_TOO_LONG, VIOLATION_CODES
 from ostiary.core.passwords.pepper import Pepper
 from ostiary.core.passwords.phc import Phc, is_key_id, parse
-from ostiary.core.passwords.pool import HashingPool, processors, queue_size
+from ostiary.core.passwords.pool import HashingPool, default_workers, queue_size
 from ostiary.core.passwords.schemes import SALT_BYTES, Scheme, is_outdated, protect, proves, readable
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.kernel.errors import Misuse, Refused
@@ -72,8 +72,13 @@ class Passwords:
     """
 
     def __init__(
-        self, world: World, settings: PasswordSettings, pepper: Pepper, guard: Callable[[], None],
-        *, scheme: Scheme | None = None,
+        self,
+        world: World,
+        settings: PasswordSettings,
+        pepper: Pepper,
+        guard: Callable[[], None],
+        *,
+        scheme: Scheme | None = None,
     ) -> None:
         self._world = world
         self._settings = settings
@@ -81,7 +86,7 @@ class Passwords:
         self._guard = guard
         self._scheme = scheme or settings.scheme
         self._keyed = settings.password_pepper or self._scheme.always_keyed
-        workers = settings.hash_workers or processors()
+        workers = settings.hash_workers or default_workers()
         queue = settings.hash_queue or queue_size(workers, self._scheme.expected())
         self._pool = HashingPool(workers, queue, settings.hash_niceness)
         # Chance alone stands in for a stored hash: deriving for it costs what deriving for any other costs.
@@ -96,7 +101,9 @@ class Passwords:
         """What a new password must be, for pages that tell beforehand."""
         return self._settings.rules(second_factor_enforced=second_factor_enforced)
 
-    def check(self, password: Secret, context: Iterable[str] = (), *, second_factor_enforced: bool = False) -> None:
+    def check(
+        self, password: Secret, context: Iterable[str] = (), *, second_factor_enforced: bool = False
+    ) -> None:
         """Judge a new password.
 
         Args:
@@ -124,7 +131,9 @@ class Passwords:
         if data is None:
             raise Refused(PASSWORD_INVALID_CHARACTERS, "not encodable as UTF-8", counted=False)
         self._guard()
-        return await self._pool.run(protect, self._scheme, data, self._world.bytes(SALT_BYTES), self._current_key())
+        return await self._pool.run(
+            protect, self._scheme, data, self._world.bytes(SALT_BYTES), self._current_key()
+        )
 
     async def verify(self, password: Secret, stored: str | None) -> Verdict:
         """Whether a password is the stored one.
@@ -152,6 +161,10 @@ class Passwords:
         phc = parse(stored)
         return phc is None or self._is_outdated(phc)
 
+    def open(self) -> None:
+        """Hash again after `close`."""
+        self._pool.open()
+
     def close(self) -> None:
         """End the pool's threads."""
         self._pool.close()
@@ -165,7 +178,9 @@ class Passwords:
             return None
         key_id, key = self._pepper.current()
         if not is_key_id(key_id):
-            raise Misuse("the pepper key's id has characters that a PHC string cannot carry; use letters and digits")
+            raise Misuse(
+                "the pepper key's id has characters that a PHC string cannot carry; use letters and digits"
+            )
         return key_id, key
 
     def _usable(self, stored: str) -> tuple[Scheme, Phc, Secret | None] | None:
@@ -184,4 +199,3 @@ class Passwords:
         key = self._current_key()
         phc = Phc(self._scheme.name, self._scheme.costs(), key[0] if key else None, *self._nobody)
         return phc, data, key[1] if key else None
-

@@ -25,9 +25,13 @@ _FEWEST_WAITING: Final = 4
 _MOST_WAITING: Final = 64
 
 
-def processors() -> int:
-    """How many threads are worth starting."""
-    return os.cpu_count() or 1
+def default_workers() -> int:
+    """How many threads are worth starting: one per processor but one, at least one.
+
+    With a hash on every processor the event loop waits for its turn behind hashing, niceness or not, and waits as well
+    whenever a thread that yields to the rest of the machine holds the interpreter's lock at that moment.
+    """
+    return max(1, (os.cpu_count() or 1) - 1)
 
 
 def queue_size(workers: int, expected: timedelta) -> int:
@@ -57,15 +61,17 @@ class HashingPool:
     """Runs slow functions in its own threads.
 
     Args:
-        workers: How many threads; one per processor unless given.
+        workers: How many threads; one per processor but one unless given.
         queue: How many calls may wait beside those that run.
         niceness: By how much the threads yield to the rest of the machine, 0 to 19; Linux only.
     """
 
     def __init__(self, workers: int | None = None, queue: int = 32, niceness: int = 5) -> None:
-        self.workers = workers or processors()
+        self.workers = workers or default_workers()
         self.queue = queue
         self._niceness = niceness
+        self.accepted = 0
+        """How many calls were taken in since the start, for metrics."""
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._idle = 0
@@ -87,6 +93,14 @@ class HashingPool:
         """How many calls wait for a thread."""
         return len(self._waiting)
 
+    def open(self) -> None:
+        """Take calls again after `close`; threads are made by the first one."""
+        with self._changed:
+            if self._closed:
+                self._closed = False
+                self._threads = []
+                self._idle = 0
+
     def close(self) -> None:
         """Refuse what waits and end the threads after the calls that run; a second time does nothing."""
         with self._changed:
@@ -107,6 +121,7 @@ class HashingPool:
             if len(self._waiting) >= self.queue + self._idle:
                 raise Unavailable("hashing pool is full", retry_after=LONGEST_WAIT)
             self._waiting.append((future, call))
+            self.accepted += 1
             self._changed.notify()
         future.add_done_callback(self._forget)
         return future

@@ -87,7 +87,9 @@ class Argon2id:
     def __post_init__(self) -> None:
         # RFC 9106 section 3.1: memory is at least eight blocks a lane.
         if not (1 <= self.p <= 16 and 8 * self.p <= self.m <= _ARGON2_MOST_MEMORY and self.t >= 1):
-            raise ValueError("argon2id takes 1 to 16 lanes, 8 KiB a lane to 1 GiB of memory, and at least one pass")
+            raise ValueError(
+                "argon2id takes 1 to 16 lanes, 8 KiB a lane to 1 GiB of memory, and at least one pass"
+            )
         if self.m * self.t > _ARGON2_MOST_WORK:
             raise ValueError("argon2id: memory times passes may be 4 GiB at most")
 

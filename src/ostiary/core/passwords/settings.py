@@ -27,26 +27,46 @@ _MOST_NICENESS: Final = 19
 class PasswordSettings:
     """Passwords: hashing, rules and the hashing pool."""
 
-    hash_scheme: HashScheme = setting("argon2id", doc="How new passwords are hashed; the other three still verify.")
+    hash_scheme: HashScheme = setting(
+        "argon2id", doc="How new passwords are hashed; the other three still verify."
+    )
     hash_profile: HashProfile = setting("default", doc="Costs: `default` is OWASP's least, `strong` more.")
     argon2_memory_kib: int | None = setting(None, doc="Argon2id memory in KiB, instead of the profile's.")
     argon2_time: int | None = setting(None, doc="Argon2id passes, instead of the profile's.")
     argon2_parallelism: int | None = setting(None, doc="Argon2id lanes, instead of the profile's.")
-    bcrypt_cost: int | None = setting(None, doc="bcrypt cost (log2 of rounds), instead of the profile's; at least 12.")
+    bcrypt_cost: int | None = setting(
+        None, doc="bcrypt cost (log2 of rounds), instead of the profile's; at least 12."
+    )
     scrypt_log2_n: int | None = setting(None, doc="scrypt log2 of N, instead of the profile's; at least 17.")
-    pbkdf2_iterations: int | None = setting(None, doc="PBKDF2 rounds, instead of the profile's; at least 600000.")
-    password_pepper: bool = setting(True, doc="Mix a key from the keyring into hashes; only argon2id can do without.")
-    password_preset: Preset = setting("default", doc="Rules for new passwords; single rules below override it.")
-    password_min_length: int | None = setting(None, doc="Fewest characters, instead of the preset's; at least 8.")
+    pbkdf2_iterations: int | None = setting(
+        None, doc="PBKDF2 rounds, instead of the profile's; at least 600000."
+    )
+    password_pepper: bool = setting(
+        True, doc="Mix a key from the keyring into hashes; only argon2id can do without."
+    )
+    password_preset: Preset = setting(
+        "default", doc="Rules for new passwords; single rules below override it."
+    )
+    password_min_length: int | None = setting(
+        None, doc="Fewest characters, instead of the preset's; at least 8."
+    )
     password_max_length: int = setting(128, doc="Most characters; longer ones are refused before hashing.")
-    password_require_upper: bool | None = setting(None, doc="Ask for an upper-case letter, instead of the preset's.")
-    password_require_lower: bool | None = setting(None, doc="Ask for a lower-case letter, instead of the preset's.")
+    password_require_upper: bool | None = setting(
+        None, doc="Ask for an upper-case letter, instead of the preset's."
+    )
+    password_require_lower: bool | None = setting(
+        None, doc="Ask for a lower-case letter, instead of the preset's."
+    )
     password_require_digit: bool | None = setting(None, doc="Ask for a digit, instead of the preset's.")
     password_require_symbol: bool | None = setting(None, doc="Ask for a symbol, instead of the preset's.")
     password_blocklist: bool = setting(True, doc="Refuse common passwords and words of the context.")
-    password_context_words: tuple[str, ...] = setting((), doc="Names of site and company; no password is made of them.")
-    hash_workers: int | None = setting(None, doc="Hashing threads; one per processor unless set.")
-    hash_queue: int | None = setting(None, doc="Waiting hashes before 503; about two seconds of work unless set.")
+    password_context_words: tuple[str, ...] = setting(
+        (), doc="Names of site and company; no password is made of them."
+    )
+    hash_workers: int | None = setting(None, doc="Hashing threads; one per processor but one unless set.")
+    hash_queue: int | None = setting(
+        None, doc="Waiting hashes before 503; about two seconds of work unless set."
+    )
     hash_niceness: int = setting(5, doc="How much hashing threads yield to others (Linux only), 0 to 19.")
 
     def __post_init__(self) -> None:

@@ -11,8 +11,8 @@ import orjson
 from ostiary.core.accounts.accounts import Account, from_row
 from ostiary.core.accounts.store import AccountRow
 from ostiary.core.change import Change
+from ostiary.core.device import read_device
 from ostiary.core.sessions import store
-from ostiary.core.sessions.device import read_device
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.kernel.errors import Misuse, Refused, Unavailable, code
 from ostiary.kernel.events import Event, EventType
@@ -29,6 +29,12 @@ SESSION_ENDED: Final = code(
     401,
     "The session has ended. Sign in again.",
     "It was ended, was idle for too long, or reached its absolute lifetime.",
+)
+FRESH_REQUIRED: Final = code(
+    "fresh_authentication_required",
+    401,
+    "Sign in again to go on.",
+    "The last proof is older than this action allows; `max_age` says in seconds how old it may be (RFC 9470).",
 )
 CREATED: Final = EventType("session_created", "A session began.", fields=("session_id", "remembered"))
 ENDED: Final = EventType(
@@ -47,7 +53,7 @@ class Session:
     """A session as its owner and the host see it.
 
     Attributes:
-        idle_for: Without a request for this long it ends.
+        idle_for: This long after `last_seen_at` it ends: the idle time and `last_seen_every`.
         expires_at: When it ends whatever happens.
         data: The host's own values, JSON of at most 4 KiB.
     """
@@ -111,6 +117,21 @@ def session_id_of(token: str) -> str | None:
         and "\0" not in token
     )
     return session_id if well_formed else None
+
+
+def refuse_unless_fresh(who: Principal, limit: timedelta, now: datetime) -> None:
+    """Demand a recent proof (RFC 9470).
+
+    Args:
+        limit: How old the last proof may be.
+
+    Raises:
+        Refused: `fresh_authentication_required`, with `max_age` in seconds.
+    """
+    if now - who.authenticated_at > limit:
+        raise Refused(
+            FRESH_REQUIRED, "the last proof is too old", details={"max_age": int(limit.total_seconds())}
+        )
 
 
 class Sessions:
@@ -200,7 +221,8 @@ class Sessions:
             change.micros,
             change.micros,
             change.micros + span_micros(lifetime),
-            span_micros(idle),
+            # The latest request may not have been written: in doubt for the user, never against.
+            span_micros(idle) + self._touch_every,
             change.micros,
             orjson.dumps(amr).decode(),
             acr,

@@ -13,10 +13,11 @@ from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Session, Sessions
 from ostiary.core.signin import attempt as attempts
 from ostiary.core.signin.attempt import Attempt
+from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
 from ostiary.core.signin.ways import Factor, Proven, WayIn
-from ostiary.core.throttle.throttle import Hit, Lockout, Window
+from ostiary.core.throttle.limits import Hit, Lockout, Window
 from ostiary.kernel.errors import Misuse, Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
@@ -48,6 +49,7 @@ class Entry:
     Attributes:
         pre_session: Value of the cookie that a half-done sign-in is bound to.
         code: A second factor sent along with the first proof.
+        known_browser: Value of the cookie that says who signed in here before.
         replaces: Whose live session this browser brings along; it ends when another one begins.
     """
 
@@ -56,6 +58,7 @@ class Entry:
     pre_session: str = ""
     code: Secret | None = None
     replaces: Principal | None = None
+    known_browser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Door:
         self._once = once
         self._sessions = sessions
         self._settings = settings
+        self.known = KnownBrowsers(runner.world, ring)
         self._factors = {factor.name: factor for factor in factors}
         if len(self._factors) != len(factors):
             raise Misuse("two factors have the same name")
@@ -120,6 +124,11 @@ class Door:
         self._answers = Window("factor", settings.factor_failures_per_network, failures_only=True)
         self._attempt_use = Use("sign_in_attempt", settings.attempt_lifetime)
 
+    @property
+    def demands_proven_address(self) -> bool:
+        """Whether nobody gets in before an address is proven; then a registration alone makes no account."""
+        return self._policy.require_verified_email
+
     async def enter(self, entry: Entry, way: WayIn, submission: Any) -> SignedIn | FactorRequired:
         """Begin a sign-in.
 
@@ -127,9 +136,13 @@ class Door:
             Refused: `invalid_credentials`, `email_not_verified` or `too_many_attempts`.
         """
         async with self._runner.flow(entry.origin) as flow:
+            if not self.known.is_note(entry.known_browser):
+                flow.refuse_full(Hit(self._entries, entry.origin.network))
             candidate = await way.identify(flow.reads, submission)
             flow.concerns(candidate.account_id)
-            await flow.reserve(Hit(self._entries, entry.origin.network), Hit(LOCKOUT, candidate.subject))
+            own = self.known.hit(entry.known_browser, candidate.account_id, candidate.security_epoch)
+            await flow.reserve(*self._hits(entry, self._entries, candidate.subject, own))
+            candidate = replace(candidate, is_known_browser=own is not None)
             proven = await way.prove(flow.reads, candidate, submission)
             if proven is None or candidate.account_id is None:
                 raise self._failed(way.name, "not proven", candidate.account_id)
@@ -151,6 +164,10 @@ class Door:
                 standing = await self._answer_along(flow, standing, entry.code, way.name)
             return await flow.change(lambda change: self._decide(change, standing, way.name))
 
+    def _hits(self, entry: Entry, window: Window, subject: str, own: Hit | None) -> tuple[Hit, ...]:
+        """What a try counts for: its own counter from a known browser, the account's and the network's otherwise."""
+        return (own,) if own is not None else (Hit(window, entry.origin.network), Hit(LOCKOUT, subject))
+
     async def proceed(
         self, entry: Entry, sealed: str, factor_name: str, answer: Secret
     ) -> SignedIn | FactorRequired:
@@ -169,11 +186,11 @@ class Door:
                     events=(FAILED(method=factor_name, reason="attempt"),),
                 )
             flow.concerns(attempt.account_id)
-            await flow.reserve(
-                Hit(self._answers, entry.origin.network), Hit(LOCKOUT, f"account:{attempt.account_id}")
-            )
+            own = self.known.hit(entry.known_browser, attempt.account_id, attempt.security_epoch)
+            await flow.reserve(*self._hits(entry, self._answers, f"account:{attempt.account_id}", own))
             factor = self._factors.get(factor_name)
-            asked = factor is not None and await factor.is_enrolled(flow.reads, attempt.account_id)
+            # An empty answer never reaches a factor, so that none can take it for a right one (L02).
+            asked = answer and factor and await factor.is_enrolled(flow.reads, attempt.account_id)
             proven = await factor.prove(flow.reads, attempt.account_id, answer) if factor and asked else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)

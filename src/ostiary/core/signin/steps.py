@@ -77,7 +77,9 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
     if policy.require_verified_email and not facts.is_email_verified:
         return Refuse(EMAIL_NOT_VERIFIED, "the address is not verified", counted=False)
     shown = {proof.by for proof in facts.proofs}
-    has_two = len(shown) > 1 or any(proof.is_multi_factor for proof in facts.proofs)
+    # Two proofs by one mailbox are one: whoever reads it has both.
+    sources = {proof.mailbox or proof.by for proof in facts.proofs}
+    has_two = min(len(shown), len(sources)) > 1 or any(proof.is_multi_factor for proof in facts.proofs)
     if facts.factors and not has_two:
         missing = tuple(name for name in facts.factors if name not in shown)
         if not missing:

@@ -54,12 +54,14 @@ class Candidate:
         account_id: None when there is no such account; proving then does the same work and yields nothing.
         security_epoch: As read; the change refuses another one.
         carried: What the way in needs again in `prove`.
+        is_known_browser: The try comes from a browser that signed in to this account before.
     """
 
     subject: str
     account_id: str | None
     security_epoch: int = 0
     carried: Any = None
+    is_known_browser: bool = False
 
 
 class WayIn(Protocol):

@@ -35,23 +35,29 @@ class WindowVerdict:
 
 
 def hit_window(hits: Hits, limit: int, period: int, now: int) -> WindowVerdict:
-    """Count one hit in a sliding window, unless it is full. Exact up to 64 hits, to 1/64 of the period above."""
-    live = tuple((at, count) for at, count in hits if at + period > now)
+    """Count one hit in a sliding window, unless it is full.
+
+    No period ever holds more hits than the limit. Up to 64 they leave exactly a period later, above that up to 1/64 of
+    it later still.
+    """
+    step = 0 if limit <= _EXACT else max(1, period // _EXACT)
+    lasting = period + step
+    live = tuple((at, count) for at, count in hits if at + lasting > now)
     used = sum(count for _, count in live)
     if used >= limit:
         freed = 0
         for at, count in live:
             freed += count
             if used - freed < limit:
-                return WindowVerdict(live, 0, False, 0, at + period - now)
-    slot = now if limit <= _EXACT else now - now % max(1, period // _EXACT)
+                return WindowVerdict(live, 0, False, 0, at + lasting - now)
+    slot = now - now % step if step else now
     # A clock that steps back must not unsort the state.
     slot = max(slot, live[-1][0]) if live else slot
     if live and live[-1][0] == slot:
         live = (*live[:-1], (slot, live[-1][1] + 1))
     else:
         live = (*live, (slot, 1))
-    return WindowVerdict(live, slot, True, limit - used - 1, live[0][0] + period - now)
+    return WindowVerdict(live, slot, True, limit - used - 1, live[0][0] + lasting - now)
 
 
 def refund_window(hits: Hits, stamp: int) -> Hits:
@@ -120,7 +126,7 @@ def try_lock(state: LockState, rules: LockRules, now: int) -> LockVerdict:
     delay = 0
     if streak >= rules.delay_after:
         delay = min(_SECOND << min(streak - rules.delay_after, 20), rules.delay_limit)
-    return LockVerdict(LockState(streak, total, until), 0, delay, over >= 0, total == rules.disable_after)
+    return LockVerdict(LockState(streak, total, until), 0, delay, over >= 0, total >= rules.disable_after)
 
 
 def refund_lock(state: LockState, locked_by_this: bool) -> LockState:

@@ -32,6 +32,11 @@ class ThrottleSettings:
         100,
         doc="Consecutive failures that disable a password until it is reset (NIST SP 800-63B-4 section 3.2.2).",
     )
+    known_browser_limit: int = setting(
+        20,
+        doc="A browser that signed in before has a counter of its own, so strangers cannot lock its owner out; "
+        "after this many failures in a row it is refused until the password is reset.",
+    )
     rate_limit_allow: tuple[str, ...] = setting(
         (), doc="Networks (CIDR) that no per-network rate limit applies to."
     )
@@ -41,8 +46,10 @@ class ThrottleSettings:
             raise ValueError("lock_after, delay_after: must be at least 1")
         if not 1 <= self.disable_after <= 100:
             raise ValueError("disable_after: must be 1 to 100 (NIST SP 800-63B-4 section 3.2.2)")
-        if not self.first_lock:
-            raise ValueError("first_lock: must be longer than nothing")
+        if not self.lock_after <= self.known_browser_limit <= self.disable_after:
+            raise ValueError("known_browser_limit: must be lock_after to disable_after")
+        if not self.first_lock or not self.lock_decay:
+            raise ValueError("first_lock, lock_decay: must be longer than nothing")
         for words in self.rate_limit_allow:
             try:
                 ip_network(words)

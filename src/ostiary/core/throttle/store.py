@@ -20,7 +20,7 @@ throttle: Final = sa.Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class Counted:
     """The stored state, as JSON."""
 
     state: str
@@ -33,7 +33,10 @@ LOCK: Final = Query(
     .values(key=bindparam("key"), state="", expires_at=bindparam("expires_at"))
     .on_conflict_do_update(index_elements=[throttle.c.key], set_={"expires_at": throttle.c.expires_at})
     .returning(throttle.c.state),
-    Counter,
+    Counted,
+)
+PEEK: Final = Query(
+    "throttle.peek", sa.select(throttle.c.state).where(throttle.c.key == bindparam("key")), Counted
 )
 SAVE: Final = command(
     "throttle.save",
@@ -50,11 +53,13 @@ CLEAR: Final = command("throttle.clear", sa.delete(throttle).where(throttle.c.ke
 SWEEP: Final = command(
     "throttle.sweep",
     sa.delete(throttle).where(
+        throttle.c.expires_at
+        < bindparam("now"),  # again outside: it may have been used between choosing and deleting
         throttle.c.key.in_(
             sa.select(throttle.c.key)
             .where(throttle.c.expires_at < bindparam("now"))
             .limit(bindparam("batch", type_=sa.Integer))
-        )
+        ),
     ),
     scan=True,
 )

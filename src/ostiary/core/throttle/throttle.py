@@ -1,52 +1,34 @@
 """Owns the atomic counting: reserve before judging, settle afterwards, refuse full windows from memory."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, assert_never
 
 import orjson
 
 from ostiary.core.keys.ring import THROTTLE, Keyring
 from ostiary.core.throttle import rules, store
+from ostiary.core.throttle.limits import (
+    ACCOUNT_LOCKED,
+    LIMIT_REACHED,
+    LOCKED,
+    LOCKED_AGAIN,
+    PASSWORD_DISABLED,
+    Held,
+    HeldHit,
+    Hit,
+    Lockout,
+    Window,
+)
 from ostiary.core.throttle.settings import ThrottleSettings
-from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Refused, code
-from ostiary.kernel.events import Event, EventType, Severity
+from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Code, Refused
+from ostiary.kernel.events import Event
 from ostiary.kernel.origin import Origin, Quota
-from ostiary.kernel.settings import Rate
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Database, Reads, Transaction
-
-ACCOUNT_LOCKED: Final = code(
-    "account_locked",
-    423,
-    "Too many attempts. Try again later.",
-    "Instead of `too_many_attempts` when `lock_status` is 423: the account is locked for `retry_after` seconds.",
-)
-
-LOCKED: Final = EventType(
-    "account_locked",
-    "Consecutive failures locked an account (or an identifier that nobody has).",
-    Severity.WARNING,
-    ("until", "failures"),
-    tell_owner=True,
-)
-PASSWORD_DISABLED: Final = EventType(
-    "password_disabled",
-    "Too many consecutive failures: the password is disabled until it is reset.",
-    Severity.CRITICAL,
-    ("failures",),
-    tell_owner=True,
-)
-LIMIT_REACHED: Final = EventType(
-    "rate_limit_reached",
-    "A rate limit refused a request; further ones are refused without a row each.",
-    Severity.WARNING,
-    ("limit",),
-)
-EVENTS: Final = (LOCKED, PASSWORD_DISABLED, LIMIT_REACHED)
 
 _LOCK_KEPT: Final = timedelta(days=90)
 _MEMORY: Final = 20_000
@@ -54,63 +36,41 @@ _MEMORY: Final = 20_000
 # an office that arrives at nine o'clock waits a moment instead of being refused.
 _IN_PROGRESS: Final = timedelta(seconds=3)
 _PATIENCE: Final = timedelta(milliseconds=100)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A rate limit.
-
-    Attributes:
-        name: Part of the key and of the `RateLimit` header.
-        rate: So many in a period.
-        by_network: Counts networks, so the allow-list applies and the headers may tell.
-        failures_only: A success is given back.
-    """
-
-    name: str
-    rate: Rate
-    by_network: bool = True
-    failures_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lockout:
-    """The lockout of an account; there is one per account for passwords and all factors together (L09)."""
-
-    name: str = "account"
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One thing to count: a limit and whom it concerns."""
-
-    limit: Window | Lockout
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeldHit:
-    """A counted hit, so that it can be given back."""
-
-    hit: Hit
-    key: bytes
-    stamp: int = 0
-    locks: bool = False
-    disables: bool = False
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What was reserved for one try, and how long its answer is held back."""
-
-    hits: tuple[HeldHit, ...] = ()
-    delay: timedelta = timedelta()
+_MOST_WAITING: Final = 40
+# What a process remembers must not outlive what another process has given back or an administrator has unlocked.
+_REMEMBERED: Final = timedelta(seconds=10)
+_LOCK_REMEMBERED: Final = timedelta(seconds=2)
 
 
 class _Full(Exception):
-    def __init__(self, refused: Refused, key: bytes, wait: int, maybe_in_progress: bool) -> None:
-        self.refused, self.key, self.wait, self.maybe_in_progress = refused, key, wait, maybe_in_progress
+    """A window is full (`limit` hits) or an account is locked (no limit).
+
+    Args:
+        refused: What the caller is told.
+        key: Of the counter.
+        wait: For how long, in microseconds.
+        limit: How many the window takes; 0 for a lockout.
+        maybe_in_progress: Some of its hits may still be given back.
+    """
+
+    def __init__(
+        self, refused: Refused, key: bytes, wait: int, limit: int = 0, *, maybe_in_progress: bool = False
+    ) -> None:
+        super().__init__(refused)
+        self.refused = refused
+        self.key = key
+        self.wait = wait
+        self.limit = limit
+        self.maybe_in_progress = maybe_in_progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """What this process remembers of a refusal: for how long it may, and when the refusal ends."""
+
+    until: int
+    ends_at: int
+    code: Code
 
 
 class Throttle:
@@ -135,7 +95,8 @@ class Throttle:
             settings.disable_after,
         )
         self._allowed = [ip_network(words) for words in settings.rate_limit_allow]
-        self._full: OrderedDict[bytes, int] = OrderedDict()
+        self._shut: OrderedDict[bytes, _Shut] = OrderedDict()
+        self._waiting: Counter[bytes] = Counter()
 
     def key(self, hit: Hit) -> bytes:
         """The row's key: a keyed hash, since people type passwords into fields for names."""
@@ -149,23 +110,51 @@ class Throttle:
             Refused: a window is full or the account is locked; `retry_after` says for how long.
         """
         wanted = [HeldHit(hit, self.key(hit)) for hit in hits if not self._is_allowed(hit)]
-        # Always in the same order, so that two requests never wait for each other's rows.
-        wanted.sort(key=lambda held: held.key)
+        # Always in the same order, so that two requests never wait for each other's rows. Accounts and addresses come
+        # first: their refusal then never carries a network's headers, whatever the keys happen to be (L16).
+        wanted.sort(key=lambda held: (_is_by_network(held.hit), held.key))
         if not wanted:
             return Held()
-        self._refuse_from_memory(wanted, origin)
+        self._refuse_full(wanted, origin)
         deadline = self._world.monotonic() + _IN_PROGRESS.total_seconds()
+        told = len(origin.quotas)
         while True:
+            del origin.quotas[told:]
             try:
                 async with database.transaction() as tx:
                     return await self._count(tx, wanted, origin)
             except _Full as full:
-                if full.maybe_in_progress and self._world.monotonic() < deadline:
-                    await self._world.sleep(_PATIENCE)
-                    continue
-                if full.key:
-                    self._remember(full.key, self._world.micros() + full.wait)
-                raise full.refused from None
+                if not full.maybe_in_progress or not await self._wait_for_room(database, full, deadline):
+                    self._remember(full)
+                    raise full.refused from None
+
+    async def _wait_for_room(self, database: Database, full: _Full, deadline: float) -> bool:
+        """Wait until a sign-in that is under way gives its place back; False when none did in time.
+
+        Looking is a plain read, and few may wait for one key: otherwise one network could keep the writer busy.
+        """
+        if self._waiting[full.key] >= _MOST_WAITING:
+            return False
+        self._waiting[full.key] += 1
+        try:
+            while self._world.monotonic() < deadline:
+                await self._world.sleep(_PATIENCE)
+                row = await database.one(store.PEEK, key=full.key)
+                if sum(count for _, count in _window_state(row)) < full.limit:
+                    return True
+            return False
+        finally:
+            self._waiting[full.key] -= 1
+            if not self._waiting[full.key]:
+                del self._waiting[full.key]
+
+    def refuse_full(self, origin: Origin, hits: Iterable[Hit]) -> None:
+        """Refuse what this process knows to be exhausted; nothing is read, written or counted.
+
+        Raises:
+            Refused: a window is full.
+        """
+        self._refuse_full([HeldHit(hit, self.key(hit)) for hit in hits if not self._is_allowed(hit)], origin)
 
     async def _count(self, tx: Transaction, wanted: list[HeldHit], origin: Origin) -> Held:
         now = self._world.micros()
@@ -175,8 +164,8 @@ class Throttle:
             match held.hit.limit:
                 case Window() as window:
                     counted.append(await self._count_window(tx, held, window, now, origin))
-                case Lockout():
-                    locked, wait = await self._count_try(tx, held, now)
+                case Lockout() as lockout:
+                    locked, wait = await self._count_try(tx, held, lockout, now)
                     counted.append(locked)
                     delay = max(delay, wait)
         return Held(tuple(counted), timedelta(microseconds=delay))
@@ -196,17 +185,23 @@ class Throttle:
                 self._too_many(verdict.wait, LIMIT_REACHED(limit=window.name)),
                 held.key,
                 verdict.wait,
-                in_progress,
+                window.rate.limit,
+                maybe_in_progress=in_progress,
             )
         await _save(tx, held.key, list(verdict.hits), now + period)
         return replace(held, stamp=verdict.stamp)
 
-    async def _count_try(self, tx: Transaction, held: HeldHit, now: int) -> tuple[HeldHit, int]:
+    async def _count_try(
+        self, tx: Transaction, held: HeldHit, lockout: Lockout, now: int
+    ) -> tuple[HeldHit, int]:
         expires = now + span_micros(_LOCK_KEPT)
         row = await tx.one(store.LOCK, key=held.key, expires_at=expires)
-        verdict = rules.try_lock(_lock_state(row), self._rules, now)
+        state = _lock_state(row)
+        if lockout.is_strict and state.total >= self._settings.known_browser_limit:
+            raise _Full(self._too_many(self._rules.decay, None), held.key, self._rules.decay)
+        verdict = rules.try_lock(state, self._rules, now)
         if verdict.wait:
-            raise _Full(self._too_many(verdict.wait, None), b"", verdict.wait, False)
+            raise _Full(self._too_many(verdict.wait, None), held.key, verdict.wait)
         await _save(tx, held.key, astuple(verdict.state), expires)
         marked = replace(held, locks=verdict.locks, disables=verdict.disables, failures=verdict.state.total)
         return replace(marked, stamp=verdict.state.until), verdict.delay
@@ -225,11 +220,22 @@ class Throttle:
                 case Window(failures_only=True):
                     await self.give_back(tx, item.key, item.stamp)
                 case Lockout() if complete:
-                    await tx.run(store.CLEAR, key=item.key)
+                    await self._clear(tx, item.key)
                 case Lockout():
                     await self._give_try_back(tx, item)
                 case _:
                     pass
+
+    async def undo(self, tx: Transaction, held: Held) -> None:
+        """Give everything back: it came to nothing, and not by the caller's fault."""
+        for item in held.hits:
+            match item.hit.limit:
+                case Window():
+                    await self.give_back(tx, item.key, item.stamp)
+                case Lockout():
+                    await self._give_try_back(tx, item)
+                case _:
+                    assert_never(item.hit.limit)
 
     async def give_back(self, tx: Transaction, key: bytes, stamp: int) -> None:
         """Take one counted hit out of a window again."""
@@ -240,7 +246,7 @@ class Throttle:
             await tx.run(store.REPLACE, at_key=key, new_state=_dump(list(hits)))
         else:
             await tx.run(store.CLEAR, key=key)
-        self._full.pop(key, None)
+        self._shut.pop(key, None)
 
     async def _give_try_back(self, tx: Transaction, item: HeldHit) -> None:
         expires = self._world.micros() + span_micros(_LOCK_KEPT)
@@ -253,15 +259,19 @@ class Throttle:
         """What a counted failure means beyond itself: the account is now locked, or its password disabled."""
         events: list[Event] = []
         for item in held.hits:
+            if isinstance(item.hit.limit, Lockout) and item.hit.limit.is_strict:
+                continue
             if item.locks:
-                events.append(LOCKED(account_id, until=item.stamp, failures=item.failures))
+                # One mail until the next success, or whoever tries for days would fill the owner's mailbox.
+                event = LOCKED if item.failures == self._rules.lock_after else LOCKED_AGAIN
+                events.append(event(account_id, until=item.stamp, failures=item.failures))
             if item.disables:
                 events.append(PASSWORD_DISABLED(account_id, failures=item.failures))
         return events
 
     async def clear(self, tx: Transaction, hit: Hit) -> None:
         """Forget everything about a subject: an administrator unlocks, or a password was reset."""
-        await tx.run(store.CLEAR, key=self.key(hit))
+        await self._clear(tx, self.key(hit))
 
     async def sweep(self, tx: Transaction, batch: int) -> int:
         """Remove counters that no longer count, at most `batch`."""
@@ -271,7 +281,7 @@ class Throttle:
         return _window_state(await tx.one(store.LOCK, key=key, expires_at=expires_at))
 
     def _is_allowed(self, hit: Hit) -> bool:
-        if not (isinstance(hit.limit, Window) and hit.limit.by_network and self._allowed):
+        if not (_is_by_network(hit) and self._allowed):
             return False
         try:
             address = ip_address(hit.subject.partition("/")[0])
@@ -295,32 +305,43 @@ class Throttle:
             Quota(window.name, window.rate.limit, window.rate.period, remaining, timedelta(microseconds=wait))
         )
 
-    def _refuse_from_memory(self, wanted: list[HeldHit], origin: Origin) -> None:
+    def _refuse_full(self, wanted: list[HeldHit], origin: Origin) -> None:
         now = self._world.micros()
         for held in wanted:
-            until = self._full.get(held.key)
-            if until is None:
+            shut = self._shut.get(held.key)
+            if shut is None:
                 continue
-            if until <= now:
-                del self._full[held.key]
+            if min(shut.until, shut.ends_at) <= now:
+                del self._shut[held.key]
                 continue
+            wait = shut.ends_at - now
             if isinstance(held.hit.limit, Window) and held.hit.limit.by_network:
-                self._tell_quota(origin, held.hit.limit, 0, until - now)
-            raise Refused(TOO_MANY_ATTEMPTS, "limit reached", retry_after=timedelta(microseconds=until - now))
+                self._tell_quota(origin, held.hit.limit, 0, wait)
+            raise Refused(shut.code, "limit reached", retry_after=timedelta(microseconds=wait))
 
-    def _remember(self, key: bytes, until: int) -> None:
-        self._full[key] = until
-        if len(self._full) > _MEMORY:
-            self._full.popitem(last=False)
+    def _remember(self, full: _Full) -> None:
+        now = self._world.micros()
+        longest = span_micros(_REMEMBERED if full.limit else _LOCK_REMEMBERED)
+        self._shut[full.key] = _Shut(now + longest, now + full.wait, full.refused.code)
+        if len(self._shut) > _MEMORY:
+            self._shut.popitem(last=False)
+
+    async def _clear(self, tx: Transaction, key: bytes) -> None:
+        await tx.run(store.CLEAR, key=key)
+        self._shut.pop(key, None)
 
 
-def _window_state(row: store.Counter | None) -> rules.Hits:
+def _is_by_network(hit: Hit) -> bool:
+    return isinstance(hit.limit, Window) and hit.limit.by_network
+
+
+def _window_state(row: store.Counted | None) -> rules.Hits:
     if row is None or not row.state:
         return ()
     return tuple((at, count) for at, count in orjson.loads(row.state))
 
 
-def _lock_state(row: store.Counter | None) -> rules.LockState:
+def _lock_state(row: store.Counted | None) -> rules.LockState:
     if row is None or not row.state:
         return rules.LockState()
     return rules.LockState(*orjson.loads(row.state))

@@ -4,12 +4,13 @@ import math
 from datetime import timedelta
 from typing import Final
 
-from ostiary.core.accounts import accounts
-from ostiary.core.accounts.accounts import EMAIL_VERIFIED, AddressClaim
+from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts.accounts import EMAIL_VERIFIED
 from ostiary.core.accounts.address import Address, find_email, parse_email
+from ostiary.core.accounts.claims import Waiting
 from ostiary.core.change import Change
 from ostiary.core.once.once import Spent, Use
-from ostiary.core.throttle.throttle import Hit, Window
+from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.email_verification.settings import VerificationSettings
 from ostiary.http.settings import HttpSettings
@@ -42,23 +43,23 @@ def _code(settings: VerificationSettings) -> Use:
     return Use("verify_email_code", settings.verify_code_lifetime)
 
 
-async def issue(parts: Parts, change: Change, account_id: str, claim: AddressClaim) -> None:
-    """Make a link and a code for an address; for a claim that is not live, ones that nobody can use."""
+async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
+    """Make a link and a code that redeem a claim, and mail them; for a claim that is not live the mail is a decoy."""
     settings = parts.settings.of(VerificationSettings)
-    data = {"normal": claim.address.normal, "shown": claim.address.shown}
-    if claim.counted:
-        key, stamp = claim.counted[0]
-        data |= {"counted": key.decode(), "stamp": str(stamp)}
-    token = await parts.once.issue(change, _link(settings), account_id, data, live=claim.is_live)
-    digits = await parts.once.issue_code(change, _code(settings), account_id, data, live=claim.is_live)
+    claim = waiting.claim
+    token = await parts.once.issue(change, _link(settings), claim.id)
+    digits = await parts.once.issue_code(change, _code(settings), claim.id)
     target = settings.verify_url or parts.settings.of(HttpSettings).base_url.rstrip("/") + PAGE
     context = {
         "link": f"{target}?token={token.reveal()}",
         "code": digits.reveal(),
         "link_hours": math.ceil(settings.verify_link_lifetime / timedelta(hours=1)),
         "code_minutes": math.ceil(settings.verify_code_lifetime / timedelta(minutes=1)),
+        "at": claim.created_at,
+        "ip": claim.ip,
+        "device": claim.device,
     }
-    await parts.post.send(change, MAIL, claim.address.shown, context, live=claim.is_live)
+    await parts.post.send(change, MAIL, claim.shown, context, live=waiting.is_live)
 
 
 async def resend(core: Core, origin: Origin, email: str) -> None:
@@ -78,10 +79,18 @@ async def resend(core: Core, origin: Origin, email: str) -> None:
 
 
 async def _resend(core: Core, change: Change, address: Address) -> None:
+    """A new mail for every registration that waits: we cannot know which is the owner's, and each mail says its own."""
     owner = await accounts.owner_of(change, address)
-    is_live = owner is not None and not owner[1]
-    await change.emit(RESENT(owner[0] if owner else None))
-    await issue(core, change, owner[0] if owner else "", AddressClaim(address, is_live))
+    is_proven = owner is not None and owner.verified_at is not None
+    waiting = await claims.live(change, address.normal, change.micros)
+    if not waiting and owner is not None and not is_proven:
+        # An account that may be used before its address is proven, whose own claim has expired.
+        own = Address(address.normal, owner.shown)
+        waiting = [await claims.add(change, own, "", owner.password_hash or "", None)]
+    await change.emit(RESENT(owner.account_id if owner else None))
+    for claim in waiting or [claims.nobodys(core.world, address)]:
+        await claims.extend(change, claim.id)
+        await issue(core, change, Waiting(claim, is_live=bool(waiting) and not is_proven))
 
 
 async def verify_link(core: Core, origin: Origin, token: Secret) -> None:
@@ -109,21 +118,26 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str) -> Non
     settings = core.settings.of(VerificationSettings)
     digits = typed.replace(" ", "").replace("-", "")
     address = find_email(email)
+    if address is None or len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
+        raise _failed("code")  # costs no try of the real code
+    # A code has five tries, but mails can be asked for again: what counts in the end is the address (S-A13).
+    by_address = Window(
+        "verify-address", settings.verify_failures_per_address, by_network=False, failures_only=True
+    )
     async with core.runner.flow(origin) as flow:
-        await flow.reserve(_failures(settings, origin))
-        if address is None or len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
-            raise _failed("code", None)  # costs no try of the real code
-        owner = await accounts.owner_of(flow.reads, address)
-        account_id = owner[0] if owner else ""
-        tried = await core.once.try_code(core.database, _code(settings), account_id, Secret(digits))
+        await flow.reserve(_failures(settings, origin), Hit(by_address, address.normal))
+        waiting = await claims.live(flow.reads, address.normal, core.world.micros())
+        tried = None
+        # Each registration has a code of its own; a stranger's later one must not spoil the owner's.
+        for claim in waiting or [claims.nobodys(core.world, address)]:
+            tried = tried or await core.once.try_code(
+                core.database, _code(settings), claim.id, Secret(digits)
+            )
         if tried is None:
-            raise _failed("code", account_id or None)
+            raise _failed("code")
 
         async def take(change: Change) -> None:
-            spent = await core.once.take_code(change, _code(settings), tried)
-            if spent is not None and spent.data["normal"] != address.normal:
-                raise _failed("code", account_id)  # the code proves the address it was sent to, no other
-            await _prove(core, change, spent, "code")
+            await _prove(core, change, await core.once.take_code(change, _code(settings), tried), "code")
 
         await flow.change(take)
 
@@ -133,25 +147,22 @@ def _failures(settings: VerificationSettings, origin: Origin) -> Hit:
     return Hit(window, origin.network)
 
 
-def _failed(by: str, account_id: str | None) -> Refused:
+def _failed(by: str, account_id: str | None = None) -> Refused:
     return Refused(VERIFICATION_INVALID, f"wrong or spent {by}", events=(FAILED(account_id, by=by),))
 
 
 async def _prove(core: Core, change: Change, spent: Spent | None, by: str) -> None:
-    if spent is None:
-        raise _failed(by, None)
-    settings = core.settings.of(VerificationSettings)
-    account = await accounts.lock_active(change, spent.subject)
-    address = Address(spent.data["normal"], spent.data["shown"])
-    if not await accounts.verify_email(change, account.id, address):
-        raise _failed(by, account.id)
-    await core.once.drop(change, _link(settings), account.id)
-    await core.once.drop(change, _code(settings), account.id)
-    if "counted" in spent.data:
-        await core.throttle.give_back(change.tx, spent.data["counted"].encode(), int(spent.data["stamp"]))
-    await change.emit(EMAIL_VERIFIED(account.id, by=by))
+    claim = await claims.take(change, spent.subject) if spent is not None else None
+    if claim is None:
+        raise _failed(by)
+    account_id = await accounts.redeem(change, claim)
+    if account_id is None:
+        raise _failed(by)
+    if claim.counted_key:
+        await core.throttle.give_back(change.tx, claim.counted_key.encode(), claim.counted_stamp)
+    await change.emit(EMAIL_VERIFIED(account_id, by=by))
 
 
 async def on_registration(parts: Parts, change: Change, event: Event) -> None:
     """Reaction to a registration: the mail that proves the address."""
-    await issue(parts, change, event.account_id or "", event.carried)
+    await issue(parts, change, event.carried)

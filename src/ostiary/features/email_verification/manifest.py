@@ -9,6 +9,7 @@ from ostiary.core.mail.compose import MailTemplate
 from ostiary.core.wiring import Parts
 from ostiary.features.email_verification import flow
 from ostiary.features.email_verification.api import router
+from ostiary.features.email_verification.pages import PAGES
 from ostiary.features.email_verification.settings import VerificationSettings
 from ostiary.http.access import PUBLIC
 from ostiary.http.rib import Rib
@@ -26,5 +27,6 @@ RIB = Rib(
     mails=(MailTemplate(flow.MAIL, __package__, "The link and the code that prove an address."),),
     subscribers=_subscribers,
     json_routes=(JsonRoutes(router, PUBLIC),),
+    hot_routes=PAGES,
     proves_mailboxes=True,
 )

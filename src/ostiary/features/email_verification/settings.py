@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
+from ostiary.http.settings import parse_base_url
 from ostiary.kernel.settings import Rate, setting
 
 
@@ -24,6 +26,10 @@ class VerificationSettings:
         Rate(30, timedelta(minutes=15)), doc="Wrong links and codes per network."
     )
 
+    verify_failures_per_address: Rate = setting(
+        Rate(20, timedelta(days=1)), doc="Wrong codes for one address, however often a new one is asked for."
+    )
+
     def __post_init__(self) -> None:
         if not timedelta() < self.verify_code_lifetime <= timedelta(minutes=10):
             raise ValueError(
@@ -31,7 +37,15 @@ class VerificationSettings:
             )
         if not timedelta() < self.verify_link_lifetime <= timedelta(hours=24):
             raise ValueError("verify_link_lifetime: must be above zero and at most 24h")
-        if self.verify_url is not None and not self.verify_url.startswith(
-            ("https://", "http://localhost", "http://127.0.0.1")
-        ):
-            raise ValueError("verify_url: must be an https URL")
+        if self.verify_url is not None:
+            _check_target(self.verify_url)
+
+
+def _check_target(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise ValueError("verify_url: without query and fragment; the token is added as ?token=…")
+    try:
+        parse_base_url(f"{parts.scheme}://{parts.netloc}")
+    except ValueError as error:
+        raise ValueError(f"verify_url: {error}") from None

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ostiary.core.accounts import accounts
-from ostiary.core.accounts.accounts import REGISTRATION, AddressClaim, Outcome
+from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts.accounts import REGISTRATION
 from ostiary.core.accounts.address import Address, parse_email
+from ostiary.core.accounts.claims import Waiting
 from ostiary.core.change import Change
-from ostiary.core.throttle.throttle import Hit, Window
+from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core
 from ostiary.features.registration.settings import RegistrationSettings
 from ostiary.kernel.errors import Refused, code
@@ -51,7 +52,7 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> None:
     async with core.runner.flow(origin) as flow:
         await flow.reserve(by_network, by_address)
         password_hash = await core.passwords.hash(wanted.password)
-        counted = tuple((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network)
+        counted = next(((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network), None)
         await flow.change(lambda change: _write(core, change, address, wanted.name, password_hash, counted))
 
 
@@ -61,11 +62,17 @@ async def _write(
     address: Address,
     name: str,
     password_hash: str,
-    counted: tuple[tuple[bytes, int], ...],
+    counted: tuple[bytes, int] | None,
 ) -> None:
-    account_id, outcome = await accounts.register(change, address, name, password_hash)
-    is_live = outcome is not Outcome.KNOWN
-    claim = AddressClaim(address, is_live, counted)
-    await change.emit(REGISTRATION(account_id, outcome=outcome.value).carrying(claim))
-    if not is_live:
-        await core.post.send(change, ALREADY_REGISTERED, address.shown, {})
+    owner = await accounts.owner_of(change, address)
+    is_taken = owner is not None and owner.verified_at is not None
+    account_id = owner.account_id if owner else None
+    claim = await claims.add(change, address, name, password_hash, counted)
+    if not core.door.demands_proven_address:
+        account_id = await accounts.create_unless_known(change, address, name, password_hash)
+    waiting = Waiting(claim, is_live=not is_taken)
+    await change.emit(REGISTRATION(account_id, outcome="taken" if is_taken else "claimed").carrying(waiting))
+    # One of the two mails is a decoy, so both kinds of address cost the same (L16). The owner's goes to the spelling
+    # that was proven: some mail systems tell Anna@ from anna@.
+    to = owner.shown if owner is not None and is_taken else address.shown
+    await core.post.send(change, ALREADY_REGISTERED, to, {}, live=is_taken)

@@ -3,6 +3,7 @@
 from ostiary.core.mail.compose import MailTemplate
 from ostiary.features.registration.api import router
 from ostiary.features.registration.flow import ALREADY_REGISTERED
+from ostiary.features.registration.pages import PAGES
 from ostiary.features.registration.settings import RegistrationSettings
 from ostiary.http.access import PUBLIC
 from ostiary.http.rib import Rib
@@ -17,4 +18,5 @@ RIB = Rib(
         ),
     ),
     json_routes=(JsonRoutes(router, PUBLIC),),
+    hot_routes=PAGES,
 )

@@ -10,17 +10,16 @@ from starlette.responses import Response as PlainResponse
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Resolved, Session
-from ostiary.core.signin.door import Entry, FactorRequired, SignedIn
+from ostiary.core.signin.door import FactorRequired, SignedIn
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.assembly import json_response
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token
+from ostiary.http.entrance import begin, hand_out, present, resume
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.redirects import safe_next
 from ostiary.http.visit import Visit, visit_of
-from ostiary.kernel.errors import Refused
-from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 
 router = APIRouter(tags=["sign-in"])
@@ -110,39 +109,15 @@ def _session(session: Session) -> SessionView:
     )
 
 
-async def _present(visit: Visit) -> Principal | None:
-    """Whose live session this browser brings along; it ends when another one begins (S-D1)."""
-    if visit.cookies.session is None:
-        return None
-    try:
-        return (await visit.session()).principal
-    except Refused:
-        return None
-
-
-def _hand_out(visit: Visit, core: CurrentCore, outcome: SignedIn) -> list[Header]:
-    session = outcome.session
-    keep_for = session.expires_at - session.created_at if session.is_remembered else None
-    cookies = visit.edge.cookies
-    headers = [
-        cookies.set_session(outcome.token, keep_for),
-        cookies.set_csrf(csrf_token(core.ring, session.id), keep_for),
-    ]
-    if visit.cookies.pre is not None:
-        headers.append(cookies.clear_pre())
-    return headers
-
-
 def _answer(
     visit: Visit,
-    core: CurrentCore,
     response: Response,
     outcome: SignedIn | FactorRequired,
     body: LoginBody | FactorBody,
     pre: str,
 ) -> LoginComplete | LoginWaits:
     if isinstance(outcome, SignedIn):
-        response.raw_headers.extend(_hand_out(visit, core, outcome))
+        response.raw_headers.extend(hand_out(visit, outcome))
         return LoginComplete(
             user=_user(outcome.account),
             session=_session(outcome.session),
@@ -158,13 +133,10 @@ async def login(
 ) -> LoginComplete | LoginWaits:
     """Sign in with a password. Unknown account, wrong password and an account that may not sign in look alike."""
     visit = visit_of(request.scope)
-    pre = visit.cookies.pre or core.world.token().reveal()
-    entry = Entry(
-        visit.origin, body.remember, pre, Secret(body.code) if body.code else None, await _present(visit)
-    )
+    entry = await begin(visit, remember=body.remember, code=body.code)
     way = PasswordWay(core.world, core.passwords)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
-    return _answer(visit, core, response, outcome, body, pre)
+    return _answer(visit, response, outcome, body, entry.pre_session)
 
 
 @router.post("/auth/login/factor")
@@ -173,10 +145,9 @@ async def login_factor(
 ) -> LoginComplete | LoginWaits:
     """Answer with a factor; only the browser that began the sign-in can."""
     visit = visit_of(request.scope)
-    pre = visit.cookies.pre or ""
-    entry = Entry(visit.origin, pre_session=pre, replaces=await _present(visit))
+    entry = await resume(visit)
     outcome = await core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
-    return _answer(visit, core, response, outcome, body, pre)
+    return _answer(visit, response, outcome, body, entry.pre_session)
 
 
 @router.post("/auth/logout", status_code=204)
@@ -185,7 +156,7 @@ async def logout(
 ) -> None:
     """Sign out. Answers 204 with or without a live session, and clears the cookies."""
     visit = visit_of(request.scope)
-    who = await _present(visit)
+    who = await present(visit)
     if who is not None:
         await flow.sign_out(core, visit.origin, who, everywhere=body is not None and body.everywhere)
     response.raw_headers.extend([*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')])

@@ -1,6 +1,9 @@
 """Owns what signing in plugs into the engine."""
 
+from ostiary.features.signin import flow
 from ostiary.features.signin.api import router, session
+from ostiary.features.signin.cli import commands
+from ostiary.features.signin.pages import PAGES
 from ostiary.http.access import PUBLIC, SESSION
 from ostiary.http.rib import Rib
 from ostiary.http.routing import Hot, JsonRoutes
@@ -16,6 +19,8 @@ _SESSION_DOC = {
 
 RIB = Rib(
     name="signin",
+    events=flow.EVENTS,
+    commands=commands,
     json_routes=(JsonRoutes(router, PUBLIC),),
-    hot_routes=(Hot("/auth/session", ("GET",), session, SESSION, _SESSION_DOC),),
+    hot_routes=(Hot("/auth/session", ("GET",), session, SESSION, _SESSION_DOC), *PAGES),
 )

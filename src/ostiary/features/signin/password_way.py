@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
-from ostiary.core.accounts import accounts
-from ostiary.core.accounts.accounts import Status
+from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, Status
+from ostiary.core.accounts.address import find_email
+from ostiary.core.accounts.claims import Claim
 from ostiary.core.accounts.store import Found
 from ostiary.core.change import Change
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.signin.ways import Candidate, Proof, Proven
+from ostiary.kernel.errors import Refused
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
 from ostiary.storage.database import Reads
@@ -21,10 +24,17 @@ class Submission:
     password: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    found: Found | None
+    claim: Claim | None
+
+
 class PasswordWay:
     """Proves an account by its password.
 
-    Every submission costs one query and one hash, whether the account exists, has a password, is disabled or neither.
+    Every failure costs the same queries and two hashes, whether the account exists, has a password, is disabled, waits
+    for its proof or neither (L16): one for the account's password and one for that of a registration that waits.
     """
 
     name = "password"
@@ -34,30 +44,47 @@ class PasswordWay:
         self._passwords = passwords
 
     async def identify(self, reads: Reads, submission: Submission) -> Candidate:
-        """Look the identifier up."""
+        """Look the identifier up, and what waits to be proven under it."""
         found = await accounts.find(reads, submission.identifier)
+        address = find_email(submission.identifier)
+        waiting = await claims.live(reads, address.normal if address else "", self._world.micros())
         return Candidate(
             accounts.canonical_subject(found, submission.identifier),
             found.account_id if found else None,
             found.security_epoch if found else 0,
-            carried=found,
+            carried=_Carried(found, waiting[0] if waiting else None),
         )
 
     async def prove(self, reads: Reads, candidate: Candidate, submission: Submission) -> Proven | None:
-        """Check the password; hash it anew when its stored hash is out of date."""
-        found: Found | None = candidate.carried
+        """Check the password; hash it anew when its stored hash is out of date.
+
+        Raises:
+            Refused: `email_not_verified`; it is the password of a registration that waits. Whether the address is
+                free or taken makes no difference to that answer.
+        """
+        found, claim = candidate.carried.found, candidate.carried.claim
         verdict = await self._passwords.verify(submission.password, found.password_hash if found else None)
-        if found is None or found.password_hash is None or not verdict.matches:
+        # Strangers' failures disable a password; whoever signed in from this browser before is not shut out by them.
+        is_known = candidate.is_known_browser
+        if found is None or not (verdict.matches and _may_be_used(found, is_known)):
+            waiting = await self._passwords.verify(
+                submission.password, claim.password_hash if claim else None
+            )
+            if waiting.matches:
+                raise Refused(EMAIL_NOT_VERIFIED, "a registration waits for its proof", counted=False)
             return None
-        if found.status != Status.ACTIVE or found.password_disabled_at is not None:
-            return None
-        proof = Proof("pwd", self._world.now(), self.name)
-        if not verdict.rehash:
-            return Proven(proof)
-        old, new = found.password_hash, await self._passwords.hash(submission.password)
+        old = found.password_hash or ""
+        new = await self._passwords.hash(submission.password) if verdict.rehash else None
 
         async def take(change: Change) -> bool:
-            await accounts.rehash(change, found.account_id, old, new)
+            if not await accounts.may_use_password(change, found.account_id, old, ignores_disabling=is_known):
+                return False
+            if new is not None:
+                await accounts.rehash(change, found.account_id, old, new)
             return True
 
-        return Proven(proof, take)
+        return Proven(Proof("pwd", self._world.now(), self.name), take)
+
+
+def _may_be_used(found: Found, is_known_browser: bool) -> bool:
+    return found.status == Status.ACTIVE and (found.password_disabled_at is None or is_known_browser)

@@ -58,7 +58,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name="pk_once"),
     )
     op.create_index("ix_once_expires_at", "once", ["expires_at"])
-    op.create_index("ix_once_subject_purpose", "once", ["subject", "purpose"])
+    op.create_index("ix_once_subject_purpose", "once", ["subject", "purpose"], unique=True)
     op.create_table(
         "outbox",
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,102 @@
+"""Owns what can be limited: rate windows and lockouts, the hits that they count, and what reaching one means."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from ostiary.kernel.errors import code
+from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.settings import Rate
+
+ACCOUNT_LOCKED: Final = code(
+    "account_locked",
+    423,
+    "Too many attempts. Try again later.",
+    "Instead of `too_many_attempts` when `lock_status` is 423: the account is locked for `retry_after` seconds.",
+)
+
+LOCKED: Final = EventType(
+    "account_locked",
+    "Consecutive failures locked an account (or an identifier that nobody has).",
+    Severity.WARNING,
+    ("until", "failures"),
+    tell_owner=True,
+)
+LOCKED_AGAIN: Final = EventType(
+    "account_locked_again",
+    "Further failures locked it again, without a success in between; the owner was told the first time.",
+    Severity.WARNING,
+    ("until", "failures"),
+)
+PASSWORD_DISABLED: Final = EventType(
+    "password_disabled",
+    "Too many consecutive failures: the password is disabled until it is reset.",
+    Severity.CRITICAL,
+    ("failures",),
+    tell_owner=True,
+)
+LIMIT_REACHED: Final = EventType(
+    "rate_limit_reached",
+    "A rate limit refused a request; further ones are refused without a row each.",
+    Severity.WARNING,
+    ("limit",),
+)
+EVENTS: Final = (LOCKED, LOCKED_AGAIN, PASSWORD_DISABLED, LIMIT_REACHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rate limit.
+
+    Attributes:
+        name: Part of the key and of the `RateLimit` header.
+        rate: So many in a period.
+        by_network: Counts networks, so the allow-list applies and the headers may tell.
+        failures_only: A success is given back.
+    """
+
+    name: str
+    rate: Rate
+    by_network: bool = True
+    failures_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """The lockout of an account; there is one per account for passwords and all factors together (L09).
+
+    Attributes:
+        is_strict: For known browsers: refused for good after `known_browser_limit` failures in a row. It concerns
+            one browser, so it disables no password and tells nobody.
+    """
+
+    name: str = "account"
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing to count: a limit and whom it concerns."""
+
+    limit: Window | Lockout
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHit:
+    """A counted hit, so that it can be given back."""
+
+    hit: Hit
+    key: bytes
+    stamp: int = 0
+    locks: bool = False
+    disables: bool = False
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was reserved for one try, and how long its answer is held back."""
+
+    hits: tuple[HeldHit, ...] = ()
+    delay: timedelta = timedelta()

@@ -1,0 +1,124 @@
+"""Owns the page of signing up. It says the same whether the address is new, unproven or taken."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ostiary.features.registration import flow
+from ostiary.features.registration.settings import RegistrationSettings
+from ostiary.http.access import PUBLIC
+from ostiary.http.cookies import Header
+from ostiary.http.entrance import present
+from ostiary.http.forms import Form
+from ostiary.http.pages import leave_note, may_go, page, page_problem, query_of, see, with_next
+from ostiary.http.problems import problem_from
+from ostiary.http.routing import Hot
+from ostiary.http.visit import Visit, visit_of
+from ostiary.kernel.errors import Refused
+from ostiary.kernel.secret import Secret
+from ostiary.protocols.password_rules import PasswordRules
+
+SIGNUP: Final = "/signup"
+# Another rib's page: where to type the code from the mail. Its note holds the address.
+CHECK: Final = "/signup/check"
+CHECK_NOTE: Final = "mailed"
+
+_SIGNUP: Final = f"{__package__}/signup.html"
+_CLOSED: Final = f"{__package__}/closed.html"
+_LONGEST_EMAIL: Final = 320
+_LONGEST_NAME: Final = 200
+
+
+async def signup(request: Request) -> Response:
+    """The sign-up page; whoever is signed in already goes on."""
+    visit = visit_of(request.scope)
+    destination = may_go(visit, query_of(request, "next"))
+    if await present(visit) is not None:
+        return see(destination or visit.edge.shell.home)
+    return await _signup_page(visit, Form(), destination)
+
+
+async def sign_up(request: Request) -> Response:
+    """Register, then go and look for the mail. What is wrong is said next to its field, all of it at once."""
+    visit = visit_of(request.scope)
+    form = Form(visit.form)
+    destination = may_go(visit, form.value("next"))
+    if not _is_open(visit):
+        return await _signup_page(visit, form, destination)
+    name = form.text("name", _LONGEST_NAME).strip()
+    email = form.text("email", _LONGEST_EMAIL, missing="Enter your e-mail address.")
+    password = form.secret("password", missing="Choose a password.")
+    if form.errors:
+        return await _signup_page(visit, form, destination, 422)
+    try:
+        await flow.register(visit.edge.core, visit.origin, flow.Registration(email, password, name))
+    except Refused as refused:
+        if form.blame(refused):
+            _judge_password(visit, form, password, (email, name))
+            return await _signup_page(
+                visit, form, destination, refused.code.status, problem_from(refused, visit).headers
+            )
+        raise
+    if not visit.edge.shell.has(CHECK):
+        return see("/login?done=registered")
+    return see(CHECK, [leave_note(visit, CHECK_NOTE, email=email.strip(), next=destination)])
+
+
+def _judge_password(visit: Visit, form: Form, password: Secret, context: tuple[str, ...]) -> None:
+    """Say what is wrong with the password, too, when the address alone was refused: everything at once."""
+    if form.wrong("password"):
+        return
+    try:
+        visit.edge.core.passwords.check(password, context)
+    except Refused as refused:
+        form.blame(refused)
+
+
+def _is_open(visit: Visit) -> bool:
+    return visit.edge.core.settings.of(RegistrationSettings).registration_open
+
+
+async def _signup_page(
+    visit: Visit, form: Form, destination: str, status: int = 200, headers: Iterable[Header] = ()
+) -> Response:
+    if not _is_open(visit):
+        return await page(visit, _CLOSED, 403)
+    return await page(
+        visit,
+        _SIGNUP,
+        status,
+        headers,
+        form=form,
+        next=destination,
+        rules=_rules_in_words(visit.edge.core.passwords.rules()),
+        limits=(_LONGEST_NAME, _LONGEST_EMAIL),
+        login=with_next("/login", destination) if visit.edge.shell.has("/login") else "",
+    )
+
+
+def _rules_in_words(rules: PasswordRules) -> list[str]:
+    """What a new password must be, told beforehand."""
+    words = [f"At least {rules.min_length} characters; spaces and any others are fine."]
+    kinds = [
+        name
+        for name, is_required in (
+            ("an upper-case letter", rules.require_upper),
+            ("a lower-case letter", rules.require_lower),
+            ("a digit", rules.require_digit),
+            ("a symbol or a space", rules.require_symbol),
+        )
+        if is_required
+    ]
+    if kinds:
+        words.append("With " + " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1]))) + ".")
+    if rules.blocklist:
+        words.append("Not a common password, nor your name or address.")
+    return words
+
+
+PAGES: Final = (
+    Hot(SIGNUP, ("GET",), signup, PUBLIC, on_problem=page_problem),
+    Hot(SIGNUP, ("POST",), sign_up, PUBLIC, takes_form=True, on_problem=page_problem),
+)

@@ -1,0 +1,215 @@
+"""Owns the pages of signing in and out. They walk through the same door as the JSON routes."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
+from ostiary.core.passwords.codes import PASSWORD_TOO_LONG
+from ostiary.core.sessions.settings import SessionSettings
+from ostiary.core.signin.door import ATTEMPT_INVALID, FactorRequired, SignedIn
+from ostiary.features.signin import flow
+from ostiary.features.signin.password_way import PasswordWay, Submission
+from ostiary.http.access import PUBLIC
+from ostiary.http.cookies import Header
+from ostiary.http.entrance import begin, hand_out, present, resume
+from ostiary.http.forms import Form
+from ostiary.http.pages import (
+    LOGIN,
+    allow_redirect,
+    leave_note,
+    may_go,
+    page,
+    page_problem,
+    query_of,
+    read_note,
+    see,
+    with_next,
+)
+from ostiary.http.problems import problem_from
+from ostiary.http.routing import Hot
+from ostiary.http.visit import Visit, visit_of
+from ostiary.kernel.errors import Code, Refused
+
+FACTOR: Final = "/login/factor"
+LOGOUT: Final = "/logout"
+
+_LOGIN: Final = f"{__package__}/login.html"
+_FACTOR: Final = f"{__package__}/factor.html"
+_UNVERIFIED: Final = f"{__package__}/unverified.html"
+_LOGOUT: Final = f"{__package__}/logout.html"
+_NOTE: Final = "factor"
+_LONGEST_IDENTIFIER: Final = 320
+_LONGEST_CODE: Final = 64
+_MOST_FACTORS: Final = 10
+_NOTICES: Final = {
+    "signed-out": "You are signed out.",
+    "registered": "Your account is ready. Sign in.",
+}
+# How a factor is asked for; one that is not listed is called by its name.
+_ASKED: Final = {
+    "totp": "Code from your authenticator app",
+    "backup_code": "Backup code",
+    "email_code": "Code from the mail we sent you",
+}
+_DIGITS: Final = frozenset({"totp", "email_code"})
+# A wrong password and an over-long one are the same to whoever signs in.
+_WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)
+
+
+async def login(request: Request) -> Response:
+    """The sign-in page; whoever is signed in already goes on."""
+    visit = visit_of(request.scope)
+    destination = may_go(visit, query_of(request, "next"))
+    if await present(visit) is not None:
+        return see(destination or visit.edge.shell.home)
+    notice = _NOTICES.get(query_of(request, "done"), "")
+    return await _login_page(visit, Form(), destination, notice=notice)
+
+
+async def log_in(request: Request) -> Response:
+    """Sign in with a password; a wrong one is said on the same page, and so is everything else that it could be."""
+    visit = visit_of(request.scope)
+    core, form = visit.edge.core, Form(visit.form)
+    destination = may_go(visit, form.value("next"))
+    identifier = form.text("identifier", _LONGEST_IDENTIFIER, missing="Enter your e-mail address.")
+    password = form.secret("password", missing="Enter your password.")
+    if form.errors:
+        return await _login_page(visit, form, destination, 422)
+    entry = await begin(visit, remember=form.flag("remember"))
+    try:
+        outcome = await core.door.enter(
+            entry, PasswordWay(core.world, core.passwords), Submission(identifier, password)
+        )
+    except Refused as refused:
+        headers = problem_from(refused, visit).headers
+        if refused.code in _WRONG:
+            form.refuse("", "The e-mail address or the password is wrong.")
+            return await _login_page(visit, form, destination, refused.code.status, headers)
+        if refused.code is EMAIL_NOT_VERIFIED:
+            return await page(visit, _UNVERIFIED, refused.code.status, headers, email=identifier)
+        raise
+    return _go_on(visit, outcome, entry.pre_session, destination)
+
+
+async def factor(request: Request) -> Response:
+    """The page that asks for a second factor; without a sign-in that waits, back to its beginning."""
+    visit = visit_of(request.scope)
+    told = read_note(visit, _NOTE)
+    if not told or visit.cookies.pre is None:
+        return see(LOGIN)
+    wanted = query_of(request, "use")
+    factors = tuple(told["factors"])
+    chosen = wanted if wanted in factors else factors[0]
+    return await _factor_page(visit, Form(), told["attempt"], factors, chosen, told["next"])
+
+
+async def answer_factor(request: Request) -> Response:
+    """Go on with a code; nothing typed gets nobody any further (L02)."""
+    visit = visit_of(request.scope)
+    form = Form(visit.form)
+    destination = may_go(visit, form.value("next"))
+    attempt, chosen = form.value("attempt"), form.value("factor")
+    code = form.secret("code", missing="Enter the code.")
+    factors = tuple(dict.fromkeys([chosen, *form.value("factors").split()]))[:_MOST_FACTORS]
+    if form.errors:
+        return await _factor_page(visit, form, attempt, factors, chosen, destination, 422)
+    entry = await resume(visit)
+    try:
+        outcome = await visit.edge.core.door.proceed(entry, attempt, chosen, code)
+    except Refused as refused:
+        headers = problem_from(refused, visit).headers
+        if refused.code is INVALID_CREDENTIALS:
+            form.refuse("code", "This code is wrong, or it was used before.")
+            return await _factor_page(visit, form, attempt, factors, chosen, destination, 401, headers)
+        if refused.code is ATTEMPT_INVALID:
+            fresh = Form()
+            fresh.refuse("", "That took too long. Sign in again.")
+            return await _login_page(visit, fresh, destination, 401, headers)
+        raise
+    return _go_on(visit, outcome, entry.pre_session, destination)
+
+
+async def logout(request: Request) -> Response:
+    """Asks whether to sign out, for those who typed the address."""
+    visit = visit_of(request.scope)
+    if await present(visit) is None:
+        return see(LOGIN)
+    return await page(visit, _LOGOUT)
+
+
+async def log_out(request: Request) -> Response:
+    """Sign out, whether or not the session still lived."""
+    visit = visit_of(request.scope)
+    who = await present(visit)
+    if who is not None:
+        await flow.sign_out(visit.edge.core, visit.origin, who, everywhere=False)
+    headers = [*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')]
+    return see(f"{LOGIN}?done=signed-out", headers)
+
+
+def _go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destination: str) -> Response:
+    if isinstance(outcome, SignedIn):
+        return see(destination or visit.edge.shell.home, hand_out(visit, outcome))
+    note = leave_note(visit, _NOTE, attempt=outcome.attempt, factors=list(outcome.factors), next=destination)
+    return see(FACTOR, [visit.edge.cookies.set_pre(pre), note])
+
+
+async def _login_page(
+    visit: Visit,
+    form: Form,
+    destination: str,
+    status: int = 200,
+    headers: list[Header] | tuple[Header, ...] = (),
+    notice: str = "",
+) -> Response:
+    allow_redirect(visit, destination)
+    return await page(
+        visit,
+        _LOGIN,
+        status,
+        headers,
+        form=form,
+        next=destination,
+        notice=notice,
+        remember_for=visit.edge.core.settings.of(SessionSettings).remember_lifetime,
+        signup=with_next("/signup", destination) if visit.edge.shell.has("/signup") else "",
+    )
+
+
+async def _factor_page(
+    visit: Visit,
+    form: Form,
+    attempt: str,
+    factors: tuple[str, ...],
+    chosen: str,
+    destination: str,
+    status: int = 200,
+    headers: list[Header] | tuple[Header, ...] = (),
+) -> Response:
+    allow_redirect(visit, destination)
+    names = {name: _ASKED.get(name, name.replace("_", " ").capitalize()) for name in factors}
+    return await page(
+        visit,
+        _FACTOR,
+        status,
+        headers,
+        form=form,
+        attempt=attempt,
+        factors=names,
+        chosen=chosen,
+        is_digits=chosen in _DIGITS,
+        limit=_LONGEST_CODE,
+        next=destination,
+    )
+
+
+PAGES: Final = (
+    Hot(LOGIN, ("GET",), login, PUBLIC, on_problem=page_problem),
+    Hot(LOGIN, ("POST",), log_in, PUBLIC, takes_form=True, on_problem=page_problem),
+    Hot(FACTOR, ("GET",), factor, PUBLIC, on_problem=page_problem),
+    Hot(FACTOR, ("POST",), answer_factor, PUBLIC, takes_form=True, on_problem=page_problem),
+    Hot(LOGOUT, ("GET",), logout, PUBLIC, on_problem=page_problem),
+    Hot(LOGOUT, ("POST",), log_out, PUBLIC, takes_form=True, on_problem=page_problem),
+)

@@ -1,0 +1,64 @@
+"""Owns `Shell`: what pages know about the engine around them. Ribs link to one another by path, never by import."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ostiary.core.sessions.sessions import Resolved
+from ostiary.core.wiring import Core
+from ostiary.http.assets import Asset
+
+HOME: Final = "/account"
+
+# One line for the overview, such as "2 sessions".
+Summary = Callable[[Core, Resolved], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSection:
+    """A page of the account that a rib contributes: its place in the navigation, and its line on the overview.
+
+    Attributes:
+        name: Unique; a page says with it which section is the current one.
+        title: In the navigation.
+        order: The smallest comes first.
+        path: Where the page is; the rib declares the route itself, with `SESSION`.
+        about: One sentence for the overview; "" keeps the section off it.
+        summary: What the overview says about this account, if anything.
+    """
+
+    name: str
+    title: str
+    order: int
+    path: str
+    about: str = ""
+    summary: Summary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The surroundings of every page of one engine.
+
+    Attributes:
+        assets: The files that pages load, by plain name.
+        sections: Of the account, in their order.
+        paths: Every hot route's path.
+    """
+
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    sections: tuple[AccountSection, ...] = ()
+    paths: frozenset[str] = frozenset()
+
+    def has(self, path: str) -> bool:
+        """Whether this engine has a page there."""
+        return path in self.paths
+
+    @property
+    def home(self) -> str:
+        """Where a sign-in leads that was not on the way to anywhere."""
+        return HOME if self.has(HOME) else "/"
+
+    def asset(self, name: str) -> str | None:
+        """Where a file is served; None when there is none, as for a theme that is not set."""
+        found = self.assets.get(name)
+        return None if found is None else found.path

@@ -1,0 +1,1 @@
+"""What a host application imports. Each module wires the same engine into one framework; none has rules of its own."""

@@ -1,0 +1,124 @@
+"""Owns the FastAPI face of ostiary.
+
+auth = Ostiary(database="sqlite:///auth.db", dev=True)
+app = FastAPI()
+auth.install(app)
+
+@app.get("/me")
+async def me(user: CurrentUser): return {"hello": user.email}
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Security
+from fastapi.openapi.models import APIKey, APIKeyIn
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+
+from ostiary.core.accounts.accounts import Account as User
+from ostiary.core.sessions.sessions import Resolved, Session, refuse_unless_fresh
+from ostiary.integrations import beside, host
+from ostiary.kernel.errors import Refused
+from ostiary.kernel.principal import Principal
+
+__all__ = [
+    "CurrentPrincipal",
+    "CurrentSession",
+    "CurrentUser",
+    "OptionalUser",
+    "Ostiary",
+    "User",
+    "requires_fresh",
+]
+
+
+class Ostiary(host.Ostiary):
+    """ostiary inside a FastAPI application; see `ostiary.integrations.host.Ostiary` for the arguments."""
+
+    def install(self, app: FastAPI) -> None:
+        """Add ostiary's routes beside the application's, support its guards, and share its lifespan."""
+        beside.install(app, self)
+
+
+class _SessionCookie(SecurityBase):
+    """The session cookie as an OpenAPI security scheme; unsafe calls must carry `X-CSRF-Token`, too."""
+
+    def __init__(self) -> None:
+        self.model = APIKey(
+            **{"in": APIKeyIn.cookie},  # type: ignore[arg-type]  # the field's name is a keyword
+            name="__Host-ostiary",
+            description="The session cookie. Unsafe methods also need the CSRF cookie's value in `X-CSRF-Token`.",
+        )
+        self.scheme_name = "ostiary session"
+
+    async def __call__(self, connection: HTTPConnection) -> Resolved | None:
+        """The live session, or None without a cookie.
+
+        Raises:
+            Refused: the cookie is dead, or the call lacks its CSRF proof.
+        """
+        visit = await beside.guarded(connection)
+        return None if visit.cookies.session is None else await visit.session()
+
+
+_cookie: Final = _SessionCookie()
+
+
+async def _required(
+    connection: HTTPConnection, resolved: Annotated[Resolved | None, Security(_cookie)]
+) -> Resolved:
+    return resolved or await beside.visit_for(connection).session()
+
+
+async def _optional(connection: HTTPConnection) -> Resolved | None:
+    try:
+        return await _cookie(connection)
+    except Refused as refused:
+        if refused.code.status == 401:
+            return None  # a dead cookie is nobody; the response clears it
+        raise
+
+
+async def current_user(resolved: Annotated[Resolved, Depends(_required)]) -> User:
+    """The account that is signed in."""
+    return resolved.account
+
+
+async def optional_user(resolved: Annotated[Resolved | None, Depends(_optional)]) -> User | None:
+    """The account that is signed in, or None."""
+    return resolved.account if resolved else None
+
+
+async def current_session(resolved: Annotated[Resolved, Depends(_required)]) -> Session:
+    """The session."""
+    return resolved.session
+
+
+async def current_principal(resolved: Annotated[Resolved, Depends(_required)]) -> Principal:
+    """On whose behalf the request is made, and how sure we are of it."""
+    return resolved.principal
+
+
+CurrentUser = Annotated[User, Depends(current_user)]
+OptionalUser = Annotated[User | None, Depends(optional_user)]
+CurrentSession = Annotated[Session, Depends(current_session)]
+CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+
+
+def requires_fresh(minutes: float) -> Any:
+    """A dependency that demands a recent proof, for what must not be done from a computer left unlocked.
+
+    Args:
+        minutes: How old the last proof may be.
+
+    Use it as ``dependencies=[requires_fresh(15)]``. It answers 401 `fresh_authentication_required` (RFC 9470).
+    """
+    limit = timedelta(minutes=minutes)
+
+    async def fresh(connection: HTTPConnection, principal: CurrentPrincipal) -> None:
+        refuse_unless_fresh(principal, limit, beside.visit_for(connection).edge.core.world.now())
+
+    check: Callable[..., Awaitable[None]] = fresh
+    return Depends(check)

@@ -1,0 +1,148 @@
+"""Accounts: registering again, proving addresses, and the one gate (L03)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ostiary.core.accounts import accounts
+from ostiary.core.accounts.accounts import Status, load_active, lock_active
+from ostiary.kernel.errors import Refused
+from ostiary.testing import Kit, running
+from ostiary.testing.kit import PASSWORD
+from tests.core.signin.stage import Rows, account_id, changed, dump, login, session_rows, set_status
+
+ANNA, BERT = "anna@example.com", "bert@example.com"
+OTHER = "loud market eleven umbrellas"
+TABLES = ("account", "identifier", "password")
+
+
+async def register(kit: Kit, address: str, password: str = PASSWORD, name: str = "") -> None:
+    answered = await kit.browser().post(
+        "/auth/register", json={"email": address, "password": password, "name": name}
+    )
+    assert answered.status_code == 202
+
+
+async def people(kit: Kit) -> dict[str, Rows]:
+    return {name: rows for name, rows in (await dump(kit)).items() if name in TABLES}
+
+
+async def verify(kit: Kit, **body: str) -> int:
+    return (await kit.browser().post("/auth/email/verify", json=body)).status_code
+
+
+@pytest.mark.parametrize("proven", [0, 1])
+async def test_a_proof_brings_its_own_password(kit: Kit, proven: int) -> None:
+    """Of two registrations the one whose link is followed counts, older or newer; the other is void with its link."""
+    spellings, passwords = (ANNA, "Anna@example.com"), (PASSWORD, OTHER)
+    for name, spelling, password in zip(("First", "Second"), spellings, passwords, strict=True):
+        await register(kit, spelling, password, name)
+    tokens = [(await kit.verification(spelling))[0] for spelling in spellings]
+    assert await verify(kit, token=tokens[proven]) == 200
+    assert await verify(kit, token=tokens[1 - proven]) == 400
+    assert (await login(kit.browser(), ANNA, passwords[1 - proven])).status_code == 401
+    signed_in = (await login(kit.browser(), ANNA, passwords[proven])).json()["user"]
+    assert (signed_in["name"], signed_in["email"]) == (("First", "Second")[proven], spellings[proven])
+    assert [len(rows) for rows in (await people(kit)).values()] == [1, 1, 1]
+
+
+async def test_a_proven_address_is_not_touched(kit: Kit) -> None:
+    """Registering it again changes neither account nor password, sends no proof, and tells its owner."""
+    await kit.signed_up(ANNA, name="Anna")
+    before = await people(kit)
+    await register(kit, ANNA.upper(), OTHER, "Mallory")
+    mail = await kit.mail_to(ANNA, count=2)
+    assert "token=" not in mail["text"]
+    assert "ANNA@example.com" not in {message["to"] for message in kit.mailbox.messages()}
+    assert await people(kit) == before
+    refused = await login(kit.browser(), ANNA, OTHER)
+    assert (
+        refused.json()["code"] == "email_not_verified"
+    )  # as for an address that was free: nobody learns which
+    assert await session_rows(kit) == []
+
+
+async def test_proving_at_once_makes_one_account(tmp_path: Path, database_url: str) -> None:
+    """Ten registrations of one address, all proven at the same moment: one counts, and its password is the one."""
+    async with running(tmp_path, database=database_url, register_per_address="100/h") as kit:
+        spellings = [ANNA[:n].upper() + ANNA[n:] for n in range(4)]  # told apart by whom the mail goes to
+        for number, spelling in enumerate(spellings):
+            await register(kit, spelling, f"{PASSWORD} {number}")
+        tokens = [(await kit.verification(spelling))[0] for spelling in spellings]
+        statuses = await asyncio.gather(*(verify(kit, token=token) for token in tokens))
+        assert statuses.count(200) == 1
+        assert [len(rows) for rows in (await people(kit)).values()] == [1, 1, 1]
+        winner = statuses.index(200)
+        signed_in = [(await login(kit.browser(), ANNA, f"{PASSWORD} {n}")).status_code for n in range(4)]
+        assert signed_in == [200 if n == winner else 401 for n in range(4)]
+
+
+async def test_a_proof_is_for_one_address_only(kit: Kit) -> None:
+    """A code proves the address that it was sent to; shown with another one it is worth nothing."""
+    await register(kit, ANNA)
+    await register(kit, BERT)
+    (token, code), (_, berts) = await kit.verification(ANNA), await kit.verification(BERT)
+    for address in (BERT, "nobody@example.com"):
+        if address == BERT and code == berts:
+            continue
+        assert await verify(kit, email=address, code=code) == 400
+    assert await verify(kit, token=token) == 200
+    reads = kit.engine.core.database
+    assert await accounts.verified_emails(reads, await account_id(kit, ANNA)) == [ANNA]
+    assert await accounts.find(reads, BERT) is None
+
+
+async def test_proving_signs_nobody_in(kit: Kit) -> None:
+    """The answer to a proof brings no cookie, and there is no session."""
+    await register(kit, ANNA)
+    token, _ = await kit.verification(ANNA)
+    answered = await kit.browser().post("/auth/email/verify", json={"token": token})
+    assert "set-cookie" not in answered.headers
+    assert await session_rows(kit) == []
+
+
+async def _may(kit: Kit, wanted: str, epoch: int | None) -> list[bool]:
+    """Whether loading and locking let an account pass; a refusal is always the same."""
+    found = []
+    for gate in (
+        load_active(kit.engine.core.database, wanted, epoch),
+        changed(kit, lambda change: lock_active(change, wanted, epoch)),
+    ):
+        try:
+            found.append((await gate).id == wanted)
+        except Refused as refused:
+            found.append(refused.code is not accounts.INVALID_CREDENTIALS)
+    return found
+
+
+async def test_the_gate_stands_before_everything(kit: Kit) -> None:
+    """Loading, locking, signing in and every request: active ones pass, disabled, missing and outdated ones do not."""
+    addresses = {state: f"{state}@example.com" for state in ("active", "disabled", "raised")}
+    browsers = {state: await kit.signed_in(address) for state, address in addresses.items()}
+    ids = {state: await account_id(kit, address) for state, address in addresses.items()}
+    epoch = (await load_active(kit.engine.core.database, ids["active"])).security_epoch
+    await set_status(kit, ids["disabled"], Status.DISABLED)
+    await set_status(kit, ids["raised"], Status.ACTIVE)
+    for state, wanted in (*ids.items(), ("missing", "0" * 26)):
+        assert await _may(kit, wanted, epoch) == [state == "active"] * 2
+        assert await _may(kit, wanted, None) == [state in ("active", "raised")] * 2
+    for state, browser in browsers.items():
+        assert (await browser.get("/auth/session")).status_code == (200 if state == "active" else 401)
+        signed_in = await login(kit.browser(), addresses[state])
+        assert signed_in.status_code == (401 if state == "disabled" else 200)
+
+
+async def test_a_disabled_account_proves_nothing(tmp_path: Path, database_url: str) -> None:
+    """Where accounts live before their address is proven, a disabled one is neither proven nor replaced."""
+    async with running(tmp_path, database=database_url, verify_email="optional") as kit:
+        await register(kit, ANNA)
+        token, code = await kit.verification(ANNA)
+        assert (await login(kit.browser(), ANNA)).status_code == 200
+        await set_status(kit, await account_id(kit, ANNA), Status.DISABLED)
+        before = await people(kit)
+        assert await verify(kit, token=token) in (400, 401)
+        assert await verify(kit, email=ANNA, code=code) in (400, 401)
+        await register(kit, ANNA, OTHER)
+        assert await people(kit) == before
+        assert (await login(kit.browser(), ANNA)).status_code == 401

@@ -1,0 +1,1 @@
+"""Tests of the root secret and the keyring."""

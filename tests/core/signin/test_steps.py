@@ -1,0 +1,71 @@
+"""`next_step` as a table of cases."""
+
+from typing import Any
+
+import pytest
+
+from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.ways import Proof
+from ostiary.kernel.world import from_micros
+
+AT = from_micros(0)
+PASSWORD = Proof("pwd", AT, "password")
+WORD = Proof("otp", AT, "word")
+SIGN = Proof("otp", AT, "sign")
+PASSKEY = Proof("hwk", AT, "passkey", is_multi_factor=True)
+LINK = Proof("email", AT, "link", mailbox="a@example.com")
+MAIL_CODE = Proof("email", AT, "mail_code", mailbox="a@example.com")
+OTHER_MAIL_CODE = Proof("email", AT, "mail_code", mailbox="b@example.com")
+DEMANDING, EASY = Policy(require_verified_email=True), Policy(require_verified_email=False)
+
+
+def facts(*proofs: Proof, factors: tuple[str, ...] = (), active: bool = True, verified: bool = True) -> Facts:
+    return Facts(active, verified, proofs, factors)
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "expected"),
+    [
+        (facts(), DEMANDING, "invalid_credentials"),
+        (facts(factors=("word",)), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, active=False), DEMANDING, "invalid_credentials"),
+        # whether an address is verified is not told about an account that may not be used
+        (facts(PASSWORD, active=False, verified=False), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, verified=False), DEMANDING, "email_not_verified"),
+        (facts(PASSWORD, factors=("word",), verified=False), DEMANDING, "email_not_verified"),
+        (facts(PASSKEY, verified=False), DEMANDING, "email_not_verified"),
+        (facts(PASSWORD, verified=False), EASY, Complete(("pwd",), "1")),
+        (facts(PASSWORD), DEMANDING, Complete(("pwd",), "1")),
+        (facts(LINK), DEMANDING, Complete(("email",), "1")),
+        (facts(PASSWORD, factors=("word",)), DEMANDING, Ask(("word",))),
+        (facts(PASSWORD, factors=("word", "sign")), DEMANDING, Ask(("word", "sign"))),
+        (facts(PASSWORD, WORD, factors=("word",)), DEMANDING, Complete(("pwd", "otp", "mfa"), "2")),
+        (facts(WORD, SIGN, factors=("word", "sign")), DEMANDING, Complete(("otp", "mfa"), "2")),
+        (facts(PASSKEY), DEMANDING, Complete(("hwk", "mfa"), "2")),
+        (facts(PASSKEY, factors=("word",)), DEMANDING, Complete(("hwk", "mfa"), "2")),
+        # the same way or factor never counts twice
+        (facts(PASSWORD, PASSWORD, factors=("word",)), DEMANDING, Ask(("word",))),
+        (facts(WORD, factors=("word", "sign")), DEMANDING, Ask(("sign",))),
+        (facts(WORD, WORD, factors=("word",)), DEMANDING, "invalid_credentials"),
+        # nor does the same mailbox
+        (facts(LINK, MAIL_CODE, factors=("mail_code", "word")), DEMANDING, Ask(("word",))),
+        (facts(LINK, MAIL_CODE, factors=("mail_code",)), DEMANDING, "invalid_credentials"),
+        (facts(LINK, MAIL_CODE), DEMANDING, Complete(("email",), "1")),
+        (facts(LINK, OTHER_MAIL_CODE, factors=("mail_code",)), DEMANDING, Complete(("email", "mfa"), "2")),
+        (
+            facts(PASSWORD, MAIL_CODE, factors=("mail_code",)),
+            DEMANDING,
+            Complete(("pwd", "email", "mfa"), "2"),
+        ),
+    ],
+)
+def test_what_comes_next(given: Facts, policy: Policy, expected: Any) -> None:
+    """Refuse, ask or complete, as the rules at the top of `steps.py` say."""
+    step = next_step(given, policy)
+    if isinstance(expected, str):
+        assert isinstance(step, Refuse)
+        assert step.code.name == expected
+        # a right proof for an unverified address is no guess
+        assert step.counted is (expected == "invalid_credentials")
+    else:
+        assert step == expected

@@ -1,0 +1,164 @@
+"""L16: nobody learns from an answer, its cost or its consequences whether an address is known, or in which state."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ostiary.testing import Kit
+from ostiary.testing.kit import PASSWORD
+from tests.security.stage import WRONG, Print, ask, drained, mails_to, network, people, still, try_password
+
+NEW = "another harbour seventeen lanterns"
+
+
+@pytest.fixture
+async def quiet(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+    """An engine on each database, whose clock stands still."""
+    async with still(tmp_path, database=database_url) as kit:
+        yield kit
+
+
+def same_for_all(prints: dict[str, list[Print]]) -> list[Print]:
+    """What everybody was answered, in every detail of `Print`."""
+    expected = prints["unknown"]
+    for kind, seen in prints.items():
+        assert seen == expected, f"{kind} can be told from unknown"
+    return expected
+
+
+async def test_a_failed_sign_in_tells_nothing(quiet: Kit) -> None:
+    """Seven failures in a row, past the lock: answer, headers, delay, hashes and statements are equal for all kinds."""
+    everybody = await people(quiet)
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(7):
+        for number, (kind, (address, password)) in enumerate(everybody.items()):
+            prints[kind].append(await try_password(quiet, address, password, ip=network(number)))
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [401] * 5 + [429] * 2
+    assert [one.hashes for one in seen] == [2] * 5 + [0] * 2
+    assert [one.letters for one in seen] == [0] * 4 + [1, 0, 0]  # the fifth tells the owner, or nobody
+    assert [one.body["code"] for one in seen] == ["invalid_credentials"] * 5 + ["too_many_attempts"] * 2
+    assert all(one.cookies == () for one in seen)
+    await drained(quiet)
+    locked = {kind for kind, (address, _) in everybody.items() if mails_to(quiet, address) == 2}
+    assert locked == everybody.keys() - {"unknown", "unverified"}, "only proven owners are told"
+
+
+async def test_every_later_lock_tells_nothing(quiet: Kit) -> None:
+    """The locks after the first look alike for all kinds, too: the same wait after the same failures."""
+    everybody = await people(quiet)
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for failures in range(1, 10):
+        for number, (kind, (address, password)) in enumerate(everybody.items()):
+            tries = 1 if failures < 5 else 2
+            prints[kind] += [
+                await try_password(quiet, address, password, ip=network(number)) for _ in range(tries)
+            ]
+        quiet.clock.turn(timedelta(seconds=prints["unknown"][-1].body.get("retry_after", 0)))
+    waits = [one.body.get("retry_after") for one in same_for_all(prints)]
+    assert waits == [None] * 5 + [60, None, 300, None, 900, None, 3600, None, 3600]
+
+
+async def test_the_failure_that_disables_tells_nothing(database_url: str, tmp_path: Path) -> None:
+    """The failure after which a password is disabled costs the same where there is none to disable."""
+    async with still(tmp_path, database=database_url, disable_after=5, known_browser_limit=5) as kit:
+        everybody = await people(kit)
+        prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+        for _ in range(6):
+            for number, (kind, (address, password)) in enumerate(everybody.items()):
+                prints[kind].append(await try_password(kit, address, password, ip=network(number)))
+        assert [one.letters for one in same_for_all(prints)] == [0] * 4 + [2, 0]
+
+
+async def test_registering_tells_nothing(quiet: Kit) -> None:
+    """Four registrations each, past the address's limit: equal for all kinds, and each of the three brings one mail."""
+    everybody = await people(quiet)
+    before = {address: mails_to(quiet, address) for address, _ in everybody.values()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(4):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            body = {"email": address, "password": NEW, "name": "Somebody"}
+            prints[kind].append(await ask(quiet, "/auth/register", body, ip=network(number)))
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [202] * 3 + [429]
+    assert [one.hashes for one in seen] == [1] * 3 + [0]
+    assert [one.body.get("retry_after") for one in seen] == [None] * 3 + [3600]
+    await drained(quiet)
+    assert {address: mails_to(quiet, address) - before[address] for address in before} == dict.fromkeys(
+        before, 3
+    )
+
+
+async def test_signing_in_after_registering_tells_nothing(quiet: Kit) -> None:
+    """Who registers an address and tries that password learns that it waits for a proof, whoever has the address."""
+    everybody = await people(quiet)
+    prints: dict[str, list[Print]] = {}
+    for number, (kind, (address, _)) in enumerate(everybody.items()):
+        await ask(quiet, "/auth/register", {"email": address, "password": NEW}, ip=network(number))
+        tried = [await try_password(quiet, address, typed, ip=network(number)) for typed in (NEW, WRONG, NEW)]
+        prints[kind] = tried
+    seen = same_for_all(prints)
+    assert [one.body["code"] for one in seen] == [
+        "email_not_verified",
+        "invalid_credentials",
+        "email_not_verified",
+    ]
+
+
+async def test_registering_again_changes_nothing_for_the_owner(quiet: Kit) -> None:
+    """A stranger's registration of a proven address leaves its password as it was, and gives the stranger nothing."""
+    await quiet.signed_up("anna@example.com")
+    await ask(quiet, "/auth/register", {"email": "anna@example.com", "password": NEW})
+    stranger = await try_password(quiet, "anna@example.com", NEW)
+    assert (stranger.status, stranger.cookies) == (403, ())
+    assert (await try_password(quiet, "anna@example.com", PASSWORD)).status == 200
+
+
+async def test_resending_tells_nothing(quiet: Kit) -> None:
+    """Four resends each, past the address's limit: equal for all kinds; only who waits for a mail gets one."""
+    everybody = await people(quiet)
+    before = {kind: mails_to(quiet, address) for kind, (address, _) in everybody.items()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(4):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            prints[kind].append(
+                await ask(quiet, "/auth/email/resend", {"email": address}, ip=network(number))
+            )
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [202] * 3 + [429]
+    assert [one.letters for one in seen] == [1] * 3 + [0]
+    await drained(quiet)
+    after = {kind: mails_to(quiet, address) - before[kind] for kind, (address, _) in everybody.items()}
+    assert after == dict.fromkeys(everybody, 0) | {"unverified": 3}
+
+
+async def test_a_wrong_code_tells_nothing(quiet: Kit) -> None:
+    """Six wrong codes each, past the code's five tries: equal for all kinds."""
+    everybody = await people(quiet)
+    await ask(quiet, "/auth/email/resend", {"email": "unverified@example.com"})
+    _, code = await quiet.verification("unverified@example.com", count=2)
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(6):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            body = {"email": address, "code": wrong}
+            prints[kind].append(await ask(quiet, "/auth/email/verify", body, ip=network(number)))
+    seen = same_for_all(prints)
+    assert {one.body["code"] for one in seen} == {"verification_invalid"}
+    right = await ask(quiet, "/auth/email/verify", {"email": "unverified@example.com", "code": code})
+    assert right.status == 400, "five wrong tries have spent the code"
+
+
+async def test_a_locked_answer_never_depends_on_the_keys(quiet: Kit) -> None:
+    """Ten locked addresses, known and unknown, get one and the same answer, whatever order their counters have."""
+    await quiet.signed_up("anna@example.com")
+    addresses = ["anna@example.com", *(f"nobody{n}@example.com" for n in range(9))]
+    locked = []
+    for number, address in enumerate(addresses):
+        for _ in range(5):
+            await try_password(quiet, address, ip=network(number))
+        locked.append(await try_password(quiet, address, ip=network(number)))
+    assert locked == [locked[0]] * len(locked)
+    assert locked[0].header("ratelimit") is None

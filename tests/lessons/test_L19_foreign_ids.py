@@ -1,0 +1,142 @@
+"""L19: ids of another account were accepted in account routes. Here every route that takes one is called with them.
+
+The cases are held against the table of routes and the API description: a new route that takes an id fails here until
+it has a case.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import sqlalchemy as sa
+
+from ostiary.storage.schema import metadata
+from ostiary.testing import Kit
+from ostiary.testing.kit import Browser
+from tests.storage.shelf import plain_engine
+
+Case = Callable[[Kit, Browser], Awaitable[list[str]]]
+
+# What is counted or noted whoever asks; everything else must be untouched.
+MAY_CHANGE = {"throttle", "journal"}
+
+
+async def session_ids(kit: Kit, victim: Browser) -> list[str]:
+    """The ids of the victim's sessions."""
+    listed = await victim.get("/auth/sessions")
+    return [item["id"] for item in listed.json()["sessions"]]
+
+
+# For each method and path with an id: the ids of another account to call it with.
+CASES: dict[tuple[str, str], Case] = {
+    ("DELETE", "/auth/sessions/{session_id}"): session_ids,
+    ("GET", "/account/sessions/{session_id}/end"): session_ids,
+    ("POST", "/account/sessions/{session_id}/end"): session_ids,
+}
+# Paths whose parameter names nothing of anybody's, and why.
+NOBODYS: dict[tuple[str, str], str] = {
+    ("GET", "/assets/{file}"): "style sheets and pictures, the same for everyone",
+}
+# Fields of bodies that are named like ids but name nothing of anybody's, and why.
+NO_IDS: dict[tuple[str, str, str], str] = {}
+
+
+async def call(kit: Kit, browser: Browser, method: str, path: str, one: str) -> httpx2.Response:
+    """Call a route with an id, as our own page or script does."""
+    headers = {"origin": kit.base_url, "sec-fetch-site": "same-origin"}
+    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers)
+
+
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """What an answer tells: its status and its words, without ids, nonces and tokens."""
+    return answer.status_code, re.sub(r"[\w-]{16,}", "…", answer.text)
+
+
+def body_ids(document: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Method, path and name of every field of a request body that is named like an id."""
+    found: set[tuple[str, str, str]] = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}) if isinstance(operation, dict) else {}
+            for content in body.get("content", {}).values():
+                schema = content.get("schema", {})
+                name = schema.get("$ref", "").rpartition("/")[2]
+                schema = document["components"]["schemas"].get(name, schema)
+                fields = schema.get("properties", {})
+                found |= {
+                    (method.upper(), path, field) for field in fields if re.search(r"(^|_)ids?$", field)
+                }
+    return found
+
+
+def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that is stored, but for what is counted and noted."""
+    engine = plain_engine(url)
+    with engine.connect() as connection:
+        everything = {
+            table.name: sorted((tuple(row) for row in connection.execute(sa.select(table))), key=repr)
+            for table in metadata.sorted_tables
+            if table.name not in MAY_CHANGE
+        }
+    engine.dispose()
+    return everything
+
+
+async def test_every_route_with_an_id_has_a_case(kit: Kit) -> None:
+    """The table of routes names no id, in a path or in a body, that is not tried below."""
+    taking = {(line.method, line.path) for line in kit.engine.app.declared if "{" in line.path}
+    assert taking - NOBODYS.keys() == CASES.keys()
+    document = (await kit.browser().get("/auth/openapi.json")).json()
+    assert body_ids(document) == NO_IDS.keys()
+
+
+def test_an_id_in_a_body_is_seen() -> None:
+    """The question above can be answered with no."""
+    schema: dict[str, Any] = {"properties": {"account_id": {}, "name": {}, "ids": {}, "valid": {}}}
+    body = {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/B"}}}}}
+    document = {"paths": {"/x": {"post": body}}, "components": {"schemas": {"B": schema}}}
+    assert body_ids(document) == {("POST", "/x", "account_id"), ("POST", "/x", "ids")}
+
+
+async def test_ids_of_another_account(kit: Kit, database_url: str) -> None:
+    """With another account's ids every such route answers 404 or 403, as for ids of nobody, and changes nothing."""
+    victim = await kit.signed_in("victim@example.com")
+    mallory = await kit.signed_in("mallory@example.com")
+    await kit.mail_to("mallory@example.com")
+    tried = 0
+    for (method, path), case in CASES.items():
+        foreign = await case(kit, victim)
+        assert foreign, path
+        nobodys = kit.engine.core.world.id()
+        before = rows(database_url)
+        answers = [told(await call(kit, mallory, method, path, one)) for one in (*foreign, nobodys)]
+        tried += len(answers)
+        assert {status for status, _ in answers} <= {403, 404}
+        assert len(set(answers)) == 1, "another's id is told from nobody's"
+        assert rows(database_url) == before
+    assert tried > len(CASES)
+    assert (await victim.get("/auth/session")).status_code == 200
+
+
+async def test_the_owner_gets_through(kit: Kit) -> None:
+    """The same calls with one's own ids do work, so the refusals above are about whose they are."""
+    for number, ((method, path), case) in enumerate(CASES.items()):
+        owner = await kit.signed_in(f"owner{number}@example.com")
+        await kit.sign_in(f"owner{number}@example.com")
+        *_, own = await case(kit, owner)
+        answer = await call(kit, owner, method, path, own)
+        assert answer.status_code < 400, (path, answer.text)
+
+
+async def test_without_a_session_nobody_gets_that_far(kit: Kit) -> None:
+    """Without a session the answer is 401, or the way to sign in, whether the id is somebody's or nobody's."""
+    victim = await kit.signed_in("victim@example.com")
+    for (method, path), case in CASES.items():
+        for one in (*await case(kit, victim), kit.engine.core.world.id()):
+            answer = await call(kit, kit.browser(), method, path, one)
+            if path.startswith("/auth/"):
+                assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+            else:
+                assert answer.status_code == 303
+                assert answer.headers["location"].startswith("/login?next=")

@@ -1,0 +1,65 @@
+"""L20: whatever the facts, nothing proven opens nothing, and an enrolled factor is never passed by."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.ways import Proof
+from ostiary.kernel.world import from_micros
+
+NAMES = st.sampled_from(["password", "link", "word", "sign", "mail_code"])
+PROOFS = st.builds(
+    Proof,
+    method=st.sampled_from(["pwd", "otp", "email", "hwk"]),
+    at=st.integers(0, 2**50).map(from_micros),
+    by=NAMES,
+    is_multi_factor=st.just(False),
+    mailbox=st.none() | st.sampled_from(["a@example.com", "b@example.com"]),
+)
+FACTORS = st.lists(NAMES, unique=True, max_size=3).map(tuple)
+FACTS = st.builds(
+    Facts,
+    is_active=st.booleans(),
+    is_email_verified=st.booleans(),
+    proofs=st.lists(PROOFS, max_size=4).map(tuple),
+    factors=FACTORS,
+)
+POLICIES = st.builds(Policy, require_verified_email=st.booleans())
+
+
+@given(FACTS, POLICIES)
+def test_no_proof_never_completes(facts: Facts, policy: Policy) -> None:
+    """Without a proof, for an account that may not be used, or unverified where it must be: refused."""
+    step = next_step(facts, policy)
+    barred = not facts.is_active or (policy.require_verified_email and not facts.is_email_verified)
+    if not facts.proofs or barred:
+        assert isinstance(step, Refuse)
+
+
+@given(FACTS, FACTORS.filter(bool), PROOFS, POLICIES, st.integers(1, 3))
+def test_one_proof_never_completes_with_a_factor(
+    facts: Facts, factors: tuple[str, ...], proof: Proof, policy: Policy, times: int
+) -> None:
+    """One thing shown, however often, is not enough where a factor is enrolled; nor is one mailbox shown twice."""
+    again = Facts(facts.is_active, facts.is_email_verified, (proof,) * times, factors)
+    assert not isinstance(next_step(again, policy), Complete)
+    if proof.mailbox:
+        by_mail = tuple(
+            Proof(proof.method, proof.at, name, mailbox=proof.mailbox) for name in ("link", "mail_code")
+        )
+        twice = Facts(facts.is_active, facts.is_email_verified, by_mail, factors)
+        assert not isinstance(next_step(twice, policy), Complete)
+
+
+@given(FACTS, POLICIES)
+def test_two_factors_are_claimed_only_for_two(facts: Facts, policy: Policy) -> None:
+    """`acr` 2 and `mfa` need two different ways; what is asked for is enrolled and not yet shown."""
+    step = next_step(facts, policy)
+    shown = {proof.by for proof in facts.proofs}
+    if isinstance(step, Complete):
+        assert (step.acr == "2") == ("mfa" in step.amr)
+        assert step.acr == "1" or len(shown) > 1
+        assert step.acr == "2" or not facts.factors
+    if isinstance(step, Ask):
+        assert step.factors
+        assert set(step.factors) <= set(facts.factors) - shown

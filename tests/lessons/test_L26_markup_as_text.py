@@ -1,0 +1,87 @@
+"""L26: what people choose or send stays text on every page: names, addresses, codes, tokens, ways on, user agents."""
+
+from pathlib import Path
+
+import pytest
+
+from ostiary.engine.features import RIBS
+from ostiary.testing import Kit, running
+from tests.pages.reading import OWN_FORM, Page, read
+from tests.pages.tour import tour
+from tests.support.ribs import WordOfTheDay
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)><svg/onload=alert(1)>",
+    "</title></main><iframe srcdoc='<script>1</script>'>--><!--",
+    "{{ 7*7 }}{% include 'x' %}${7*7}javascript:alert(1)&lt;b&gt;",
+]
+
+
+def is_harmless(page: Page) -> bool:
+    """Whether a page has no element and no attribute that only markup of a stranger could have brought."""
+    for one in page.tree.walk():
+        if one.tag in ("iframe", "img", "style", "object", "embed", "base") or (
+            one.tag == "script" and one.text
+        ):
+            return False
+        if [name for name in one.attributes if name.startswith("on") or name in ("style", "srcdoc")]:
+            return False
+        if [name for name in ("href", "src", "action") if "script:" in one.attributes.get(name, "").lower()]:
+            return False
+    return len(page.tree.all("script")) == 1
+
+
+def test_the_probe_sees_markup() -> None:
+    """The check below can fail."""
+    for html in ("<script>x</script>", "<img src=x>", '<b onclick="x">b</b>', '<a href="JavaScript:x">a</a>'):
+        page = object.__new__(Page)
+        page.tree = read(html)
+        assert not is_harmless(page)
+
+
+@pytest.mark.parametrize("name", EVIL)
+async def test_a_name_is_text_on_every_page(tmp_path: Path, name: str) -> None:
+    """A display name, an identifier and an address made of markup, through every page in every state."""
+    day = WordOfTheDay()
+    async with running(tmp_path, ribs=(*RIBS, day.rib), site_name=name, support_contact=name) as kit:
+        pages = await tour(kit, day, "anna@example.com", name)
+    for where, page in pages.items():
+        assert is_harmless(page), where
+        assert name in "".join(one for one in _texts(page)), where
+    assert pages["account"].heading == f"Hello, {' '.join(name.split())}"
+    for where, field in (("signup wrong", "email"), ("login wrong", "identifier"), ("resend wrong", "email")):
+        assert pages[where].tree.one("input", id=field).attributes["value"] == name
+
+
+def _texts(page: Page) -> list[str]:
+    return [
+        child for one in (page.tree, *page.tree.walk()) for child in one.children if isinstance(child, str)
+    ]
+
+
+async def test_what_is_sent_is_text(tmp_path: Path) -> None:
+    """Every field that a page sends back, and every query parameter, with markup in it."""
+    day = WordOfTheDay()
+    fields = (
+        "token", "email", "code", "identifier", "password", "name", "next", "attempt", "factor", "factors", "remember",
+    )  # fmt: skip
+    async with running(tmp_path, ribs=(*RIBS, day.rib)) as kit:
+        for words in EVIL:
+            await _send_everywhere(kit, fields, words)
+
+
+async def _send_everywhere(kit: Kit, fields: tuple[str, ...], words: str) -> None:
+    browser = kit.browser(sends_csrf=False)
+    names = ("token", "next", "done", "use", "email")
+    for line in kit.engine.app.declared:
+        if line.path.startswith(("/auth", "/dev", "/assets", "/healthz", "/readyz")) or "{" in line.path:
+            continue
+        if line.method == "GET":
+            answer = await browser.get(line.path, params=dict.fromkeys(names, words))
+        else:
+            answer = await browser.post(line.path, data=dict.fromkeys(fields, words), headers=OWN_FORM)
+        if answer.status_code != 303:
+            assert is_harmless(Page(answer)), line.path
+        else:
+            assert answer.headers["location"].startswith("/"), line.path

@@ -1,0 +1,68 @@
+"""Owns a tour of every page in every state, for what must hold on all of them."""
+
+from ostiary.testing.kit import PASSWORD, Kit
+from tests.pages.reading import Page, Visitor, visitor
+from tests.support.ribs import WordOfTheDay
+
+# One page for each method and path that answers with HTML, and each state that looks different.
+PLAIN = (
+    "signup", "check", "check blank", "confirm", "resend", "spent", "done", "login", "unverified", "factor", "account",
+    "security", "sessions", "end", "end others", "logout", "csrf", "nothing",
+)  # fmt: skip
+
+
+async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> dict[str, Page]:
+    """Walk through everything: signing up, proving the address, signing in with two factors, the account.
+
+    Args:
+        day: A factor of this engine; the account is enrolled on the way.
+    """
+    seen: dict[str, Page] = {}
+    anna = visitor(kit)
+    await _getting_in(kit, anna, email, name, seen)
+    account_id = (await anna.browser.get("/auth/session")).json()["user"]["id"]
+    await _account(kit, anna, email, seen)
+    day.words[account_id] = "mellow"
+    await _second_factor(anna, email, seen)
+    return seen
+
+
+async def _getting_in(kit: Kit, anna: Visitor, email: str, name: str, seen: dict[str, Page]) -> None:
+    seen["signup"] = await anna.open("/signup")
+    seen["signup wrong"] = await anna.submit(
+        seen["signup"], "/signup", email=name, name=name, password="short"
+    )
+    seen["check"] = await anna.submit(seen["signup"], "/signup", email=email, name=name, password=PASSWORD)
+    seen["check wrong"] = await anna.submit(seen["check"], "/verify", code="12345")
+    seen["check blank"] = await visitor(kit).open("/signup/check")
+    seen["login"] = await anna.open("/login")
+    seen["login wrong"] = await anna.submit(seen["login"], "/login", identifier=name, password="wrong")
+    seen["unverified"] = await anna.submit(seen["login"], "/login", identifier=email, password=PASSWORD)
+    seen["resend"] = await anna.open("/verify/resend")
+    seen["resend wrong"] = await anna.submit(seen["resend"], "/verify/resend", email=name)
+    token, _ = await kit.verification(email)
+    seen["confirm"] = await anna.open(f"/verify?token={token}")
+    seen["done"] = await anna.submit(seen["confirm"], "/verify")
+    seen["spent"] = await anna.submit(seen["confirm"], "/verify")
+    seen["account"] = await anna.submit(seen["login"], "/login", identifier=email, password=PASSWORD)
+
+
+async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:
+    other = kit.browser(headers={"user-agent": "<script>alert(1)</script>"})
+    await other.post("/auth/login", json={"identifier": email, "password": PASSWORD})
+    other_id = (await other.get("/auth/session")).json()["session"]["id"]
+    seen["security"] = await anna.open("/account/security")
+    seen["sessions"] = await anna.open("/account/sessions")
+    seen["end others"] = await anna.open("/account/sessions/end-others")
+    seen["end"] = await anna.open(f"/account/sessions/{other_id}/end")
+    seen["nothing"] = await anna.open("/account/sessions/nothing/end")
+    seen["csrf"] = Page(await anna.browser.post("/account/sessions/end-others", data={}))
+    seen["logout"] = await anna.open("/logout")
+    seen["signed out"] = await anna.submit(seen["logout"], "/logout")
+
+
+async def _second_factor(anna: Visitor, email: str, seen: dict[str, Page]) -> None:
+    login = await anna.open("/login")
+    seen["factor"] = await anna.submit(login, "/login", identifier=email, password=PASSWORD)
+    seen["factor wrong"] = await anna.submit(seen["factor"], "/login/factor", code="nonsense")
+    seen["factor empty"] = await anna.submit(seen["factor"], "/login/factor", code="")

@@ -1,0 +1,1 @@
+"""What an attacker who may only send requests can learn or wear down."""

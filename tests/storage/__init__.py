@@ -1,0 +1,1 @@
+"""Tests of the executor, the statements and the migrations."""
