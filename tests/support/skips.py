@@ -1,13 +1,13 @@
 """Owns the rule that nothing is skipped in silence: a run with a skip names it and fails.
 
-`OSTIARY_ALLOW_SKIPS=1` turns the failure off for people who cannot provide a part; CI never sets it.
+`TEST_ALLOW_SKIPS=1` turns the failure off for people who cannot provide a part; CI never sets it.
 """
 
 import os
 
 import pytest
 
-ALLOW = "OSTIARY_ALLOW_SKIPS"
+ALLOW = "TEST_ALLOW_SKIPS"
 
 
 class SkipWatch:

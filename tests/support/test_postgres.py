@@ -77,7 +77,7 @@ def test_the_server_dies_with_its_test_run() -> None:
         print(server.admin_url, server.socket_folder, flush=True)
         time.sleep(60)
     """)
-    environment = {name: value for name, value in os.environ.items() if name != "OSTIARY_TEST_POSTGRES"}
+    environment = {name: value for name, value in os.environ.items() if name != "TEST_POSTGRES_URL"}
     run = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
