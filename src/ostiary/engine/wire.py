@@ -131,6 +131,7 @@ def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:
     return [
         Subscriber(lambda event_type: event_type.ends_sessions, parts.sessions.react),
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
+        on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
         *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),
         Notices(parts.post, accounts.verified_emails, describe_device).subscriber(),
     ]

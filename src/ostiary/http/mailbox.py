@@ -17,7 +17,7 @@ _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1e24;--faint:#5a6270;--paper:#fff;--line:#dfe2e8;--accent:#2447b5}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaf0;--faint:#a2a9b8;--paper:#15171c;--line:#30343d;--accent:#9db4ff}}
 body{margin:0 auto;max-width:46rem;padding:1.5rem 1rem 4rem;font:1rem/1.5 system-ui,sans-serif}
-body{color:var(--ink);background:var(--paper)}
+body{color:var(--ink);background:var(--paper);overflow-wrap:anywhere}
 h1{font-size:1.4rem}a{color:var(--accent)}article{border-top:1px solid var(--line);padding:1rem 0}
 h2{font-size:1.05rem;margin:0}p{margin:.2rem 0;color:var(--faint)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.95rem/1.5 ui-monospace,monospace;color:var(--ink)}
@@ -39,6 +39,7 @@ def routes(mailbox: Mailbox) -> tuple[Hot, ...]:
         return HTMLResponse(
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Mailbox</title>'
+            '<link rel="icon" href="data:,">'
             f'<style nonce="{nonce}">{_STYLE}</style></head><body><main><h1>Development mailbox</h1>'
             f'<p>Newest first. <a href="/dev/mailbox.json">As JSON</a>.</p>{body}</main></body></html>'
         )

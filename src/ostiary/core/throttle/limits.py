@@ -35,13 +35,19 @@ PASSWORD_DISABLED: Final = EventType(
     ("failures",),
     tell_owner=True,
 )
+PASSWORD_STAYS_DISABLED: Final = EventType(
+    "password_stays_disabled",
+    "Further failures after the password was disabled; the owner was told then.",
+    Severity.WARNING,
+    ("failures",),
+)
 LIMIT_REACHED: Final = EventType(
     "rate_limit_reached",
     "A rate limit refused a request; further ones are refused without a row each.",
     Severity.WARNING,
     ("limit",),
 )
-EVENTS: Final = (LOCKED, LOCKED_AGAIN, PASSWORD_DISABLED, LIMIT_REACHED)
+EVENTS: Final = (LOCKED, LOCKED_AGAIN, PASSWORD_DISABLED, PASSWORD_STAYS_DISABLED, LIMIT_REACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class HeldHit:
     hit: Hit
     key: bytes
     stamp: int = 0
+    before: int = 0
     locks: bool = False
     disables: bool = False
     failures: int = 0

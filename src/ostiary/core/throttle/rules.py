@@ -129,11 +129,15 @@ def try_lock(state: LockState, rules: LockRules, now: int) -> LockVerdict:
     return LockVerdict(LockState(streak, total, until), 0, delay, over >= 0, total >= rules.disable_after)
 
 
-def refund_lock(state: LockState, locked_by_this: bool) -> LockState:
-    """Take one reserved try back that proved to be right; a lock that only it would have caused goes with it."""
+def refund_lock(state: LockState, before: int | None) -> LockState:
+    """Take one reserved try back that proved to be right; a lock that only it would have caused goes with it.
+
+    Args:
+        before: Until when the account was locked before the try; None when the try did not lock it.
+    """
     return replace(
         state,
         streak=max(0, state.streak - 1),
         total=max(0, state.total - 1),
-        until=0 if locked_by_this else state.until,
+        until=state.until if before is None else before,
     )

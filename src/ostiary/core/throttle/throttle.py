@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final, assert_never
 
 import orjson
@@ -17,6 +17,7 @@ from ostiary.core.throttle.limits import (
     LOCKED,
     LOCKED_AGAIN,
     PASSWORD_DISABLED,
+    PASSWORD_STAYS_DISABLED,
     Held,
     HeldHit,
     Hit,
@@ -93,6 +94,9 @@ class Throttle:
             settings.delay_after,
             span_micros(settings.delay_limit),
             settings.disable_after,
+        )
+        self._known_limit = min(
+            max(settings.known_browser_limit, settings.lock_after), settings.disable_after
         )
         self._allowed = [ip_network(words) for words in settings.rate_limit_allow]
         self._shut: OrderedDict[bytes, _Shut] = OrderedDict()
@@ -197,14 +201,14 @@ class Throttle:
         expires = now + span_micros(_LOCK_KEPT)
         row = await tx.one(store.LOCK, key=held.key, expires_at=expires)
         state = _lock_state(row)
-        if lockout.is_strict and state.total >= self._settings.known_browser_limit:
+        if lockout.is_strict and state.total >= self._known_limit:
             raise _Full(self._too_many(self._rules.decay, None), held.key, self._rules.decay)
         verdict = rules.try_lock(state, self._rules, now)
         if verdict.wait:
             raise _Full(self._too_many(verdict.wait, None), held.key, verdict.wait)
         await _save(tx, held.key, astuple(verdict.state), expires)
         marked = replace(held, locks=verdict.locks, disables=verdict.disables, failures=verdict.state.total)
-        return replace(marked, stamp=verdict.state.until), verdict.delay
+        return replace(marked, stamp=verdict.state.until, before=state.until), verdict.delay
 
     async def settle(self, tx: Transaction, held: Held, *, complete: bool) -> None:
         """After a success: give failure windows back; clear the account's counter, or only give the try back.
@@ -252,7 +256,9 @@ class Throttle:
         expires = self._world.micros() + span_micros(_LOCK_KEPT)
         row = await tx.one(store.LOCK, key=item.key, expires_at=expires)
         state = _lock_state(row)
-        given_back = rules.refund_lock(state, item.locks and state.until == item.stamp)
+        given_back = rules.refund_lock(
+            state, item.before if item.locks and state.until == item.stamp else None
+        )
         await _save(tx, item.key, astuple(given_back), expires)
 
     def failure_events(self, held: Held, account_id: str | None) -> list[Event]:
@@ -266,7 +272,9 @@ class Throttle:
                 event = LOCKED if item.failures == self._rules.lock_after else LOCKED_AGAIN
                 events.append(event(account_id, until=item.stamp, failures=item.failures))
             if item.disables:
-                events.append(PASSWORD_DISABLED(account_id, failures=item.failures))
+                is_first = item.failures == self._rules.disable_after
+                disabled = PASSWORD_DISABLED if is_first else PASSWORD_STAYS_DISABLED
+                events.append(disabled(account_id, failures=item.failures))
         return events
 
     async def clear(self, tx: Transaction, hit: Hit) -> None:
@@ -284,10 +292,13 @@ class Throttle:
         if not (_is_by_network(hit) and self._allowed):
             return False
         try:
-            address = ip_address(hit.subject.partition("/")[0])
+            subject = ip_network(hit.subject)
         except ValueError:
             return False
-        return any(address in network for network in self._allowed)
+        # An IPv6 subject is a /64: whoever allows one address of it allows its owner.
+        return any(
+            subject.version == network.version and subject.overlaps(network) for network in self._allowed
+        )
 
     def _too_many(self, wait: int, event: Event | None) -> Refused:
         public = TOO_MANY_ATTEMPTS

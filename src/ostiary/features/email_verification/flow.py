@@ -7,7 +7,7 @@ from typing import Final
 from ostiary.core.accounts import accounts, claims
 from ostiary.core.accounts.accounts import EMAIL_VERIFIED
 from ostiary.core.accounts.address import Address, find_email, parse_email
-from ostiary.core.accounts.claims import Waiting
+from ostiary.core.accounts.claims import Claim, Waiting
 from ostiary.core.change import Change
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.throttle.limits import Hit, Window
@@ -88,9 +88,15 @@ async def _resend(core: Core, change: Change, address: Address) -> None:
         own = Address(address.normal, owner.shown)
         waiting = [await claims.add(change, own, "", owner.password_hash or "", None)]
     await change.emit(RESENT(owner.account_id if owner else None))
-    for claim in waiting or [claims.nobodys(core.world, address)]:
+    for number, claim in enumerate(_full(core, address, waiting)):
         await claims.extend(change, claim.id)
-        await issue(core, change, Waiting(claim, is_live=bool(waiting) and not is_proven))
+        await issue(core, change, Waiting(claim, is_live=number < len(waiting) and not is_proven))
+
+
+def _full(core: Core, address: Address, waiting: list[Claim]) -> list[Claim]:
+    """As many claims as can wait, some of them nobody's: how many there are must not show in what they cost (L16)."""
+    missing = claims.MOST_LIVE - len(waiting)
+    return waiting + [claims.nobodys(core.world, address) for _ in range(missing)]
 
 
 async def verify_link(core: Core, origin: Origin, token: Secret) -> None:
@@ -126,13 +132,14 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str) -> Non
     )
     async with core.runner.flow(origin) as flow:
         await flow.reserve(_failures(settings, origin), Hit(by_address, address.normal))
-        waiting = await claims.live(flow.reads, address.normal, core.world.micros())
-        tried = None
         # Each registration has a code of its own; a stranger's later one must not spoil the owner's.
-        for claim in waiting or [claims.nobodys(core.world, address)]:
-            tried = tried or await core.once.try_code(
-                core.database, _code(settings), claim.id, Secret(digits)
-            )
+        waiting = await claims.live(flow.reads, address.normal, core.world.micros())
+        tried = await core.once.try_code(
+            core.database,
+            _code(settings),
+            [claim.id for claim in _full(core, address, waiting)],
+            Secret(digits),
+        )
         if tried is None:
             raise _failed("code")
 
