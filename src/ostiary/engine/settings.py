@@ -1,5 +1,6 @@
 """Owns the settings of the engine as a whole, and where settings come from: arguments, the environment, files."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -188,20 +189,29 @@ def development_root(world: World, path: Path) -> Secret:
     Raises:
         Misuse: the file is readable by others, or cannot be made.
     """
-    fresh = world.token(ROOT_BYTES)
+    if not path.exists():
+        _make_root(world.token(ROOT_BYTES), path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise Misuse(f"{path} can be read by others: run `chmod 600 {path}`")
+    return Secret(path.read_text(encoding="ascii").strip())
+
+
+def _make_root(fresh: Secret, path: Path) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise Misuse(f"{path} can be read by others: run `chmod 600 {path}`") from None
-        return Secret(path.read_text(encoding="ascii").strip())
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
+        ) as file:
+            file.write(fresh.reveal() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            # All or nothing: of several processes that start together one wins, and none reads half a file.
+            os.link(draft, path)
     except OSError as error:
         raise Misuse(f"cannot write the root secret: {error}") from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(fresh.reveal() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return fresh
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def development_path(engine: EngineSettings, name: str) -> Path:

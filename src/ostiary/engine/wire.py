@@ -6,7 +6,8 @@ from functools import partial
 from typing import Final
 
 from ostiary.core.access import access
-from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts import accounts
+from ostiary.core.accounts.claims import claims
 from ostiary.core.change import Reactions, Subscriber, on
 from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
@@ -89,6 +90,7 @@ def wire(
         settings.of(MailSettings),
         (*MAILS, *(mail for rib in ribs for mail in rib.mails)),
         settings.of(HttpSettings).base_url,
+        _page(settings, ribs, "/recover"),
     )
     parts = Parts(
         world=world,
@@ -121,6 +123,12 @@ def wire(
     )
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
     return Core(**plugged, runner=runner, door=door), composer
+
+
+def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:
+    """The URL of a page if some rib has it; a mail never links to nothing."""
+    has = any(route.path == path for rib in ribs for route in rib.hot_routes)
+    return settings.of(HttpSettings).base_url.rstrip("/") + path if has else ""
 
 
 def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:

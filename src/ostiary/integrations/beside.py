@@ -1,26 +1,86 @@
 """Owns the ASGI middleware that puts ostiary beside a host: our paths are ours, all others stay the host's.
 
 The host's exception handlers, middleware and responses are left alone. Only two things are added to its requests: a
-guard's refusal becomes the same problem document as everywhere, and a dead cookie that a guard met is cleared.
+guard's refusal becomes the same problem document as everywhere, and a dead cookie that a guard met is cleared. Both
+hold for apps that are mounted in the host, too.
 """
 
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.engine.engine import Engine
-from ostiary.http.csrf import SAFE_METHODS, check_csrf
+from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_reason
 from ostiary.http.problems import answer_to
 from ostiary.http.table import path_in
-from ostiary.http.visit import KEY, Visit
+from ostiary.http.visit import Visit
 from ostiary.integrations.host import Ostiary
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 
-_ENGINE: Final = "ostiary.engine"
+_HERE: Final = "ostiary.here"
+_FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+_DENIAL: Final = "websocket.http.response"
+_POLICY_VIOLATION: Final = 1008
+_PARAMETER: Final = re.compile(r"{[^}]*}")
+
+
+@dataclass(slots=True)
+class _Here:
+    """What a request to the host and its guards share; a mounted app gets a copy of the scope, but the same object."""
+
+    engine: Engine
+    visit: Visit | None = None
+
+
+class _Reply:
+    """The host's response on its way out.
+
+    It clears a dead cookie, and holds a 500 back until the host has returned: an app that is mounted in the host
+    answers 500 to every exception that it does not know, a guard's refusal among them, and raises it again.
+    """
+
+    def __init__(self, here: _Here, send: Send) -> None:
+        self._here = here
+        self._send = send
+        self._held: list[Message] = []
+        self.has_started = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, or hold it."""
+        is_start = message["type"] == "http.response.start"
+        if is_start and message["status"] == 500 and self._here.visit is not None:
+            self._held.append(message)
+        elif self._held:
+            self._held.append(message)
+            if message.get("more_body"):
+                await self.release()
+        else:
+            await self._pass(message)
+
+    async def release(self) -> None:
+        """Send what was held."""
+        held, self._held = self._held, []
+        for message in held:
+            await self._pass(message)
+
+    def drop(self) -> None:
+        """Forget what was held."""
+        self._held.clear()
+
+    async def _pass(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            visit = self._here.visit
+            if visit is not None and visit.is_stale:
+                cookies = visit.edge.cookies
+                message["headers"] = [*message.get("headers", ()), *cookies.clear_session()]
+        await self._send(message)
 
 
 class Beside:
@@ -29,47 +89,65 @@ class Beside:
     Args:
         app: The host.
         auth: Its ostiary.
+        check: Raises if the host has paths that are ours; called once, since its routes may be added after `install`.
     """
 
-    def __init__(self, app: ASGIApp, auth: Ostiary) -> None:
+    def __init__(self, app: ASGIApp, auth: Ostiary, check: Callable[[], None]) -> None:
         self._app = app
         self._engine = auth.engine
+        self._check: Callable[[], None] | None = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is ours; let the host answer the rest."""
-        if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                scope[_ENGINE] = self._engine
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if self._check is not None:  # for servers and tests that run no lifespan
+            self._check()
+            self._check = None
         await self._engine.start()
-        if self._engine.app.owns(path_in(scope)):
+        here = _Here(self._engine)
+        if scope["type"] == "websocket":
+            scope[_HERE] = here
+            await self._websocket(here, scope, receive, send)
+        elif self._engine.app.owns(path_in(scope)):
             await self._engine.app(scope, receive, send)
-            return
-        scope[_ENGINE] = self._engine
-        await self._host(scope, receive, send)
+        else:
+            scope[_HERE] = here
+            await self._http(here, scope, receive, send)
 
-    async def _host(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_started = False
+    async def _http(self, here: _Here, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = _Reply(here, send)
+        try:
+            await self._app(scope, receive, reply.send)
+        except (Refused, Unavailable) as error:
+            if reply.has_started or here.visit is None:
+                await reply.release()
+                raise
+            reply.drop()
+            await answer_to(error, here.visit)(scope, receive, reply.send)
+        except BaseException:
+            await reply.release()
+            raise
+        await reply.release()
 
-        async def clearing(message: Message) -> None:
-            nonlocal has_started
-            if message["type"] == "http.response.start":
-                has_started = True
-                visit: Visit | None = scope.get(KEY)
-                if visit is not None and visit.is_stale:
-                    cookies = self._engine.app.edge.cookies
-                    message["headers"] = [*message.get("headers", ()), *cookies.clear_session()]
+    async def _websocket(self, here: _Here, scope: Scope, receive: Receive, send: Send) -> None:
+        has_answered = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_answered
+            has_answered = True
             await send(message)
 
         try:
-            await self._app(scope, receive, clearing)
+            await self._app(scope, receive, noting)
         except (Refused, Unavailable) as error:
-            visit = scope.get(KEY)
-            if has_started or visit is None:
+            if has_answered or here.visit is None:
                 raise
-            response = answer_to(error, visit)
-            await response(scope, receive, clearing)
+            if _DENIAL in (scope.get("extensions") or {}):
+                await answer_to(error, here.visit)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def visit_for(connection: HTTPConnection) -> Visit:
@@ -78,36 +156,78 @@ def visit_for(connection: HTTPConnection) -> Visit:
     Raises:
         Misuse: `install` was not called on the app that this request came to.
     """
-    scope = connection.scope
-    visit: Visit | None = scope.get(KEY)
-    if visit is None:
-        engine: Engine | None = scope.get(_ENGINE)
-        if engine is None:
-            raise Misuse("a guard of ostiary was asked, but auth.install(app) was not called on this app")
-        visit = scope[KEY] = Visit(engine.app.edge, scope, path_in(scope))
-    return visit
+    here: _Here | None = connection.scope.get(_HERE)
+    if here is None:
+        raise Misuse("a guard of ostiary was asked, but auth.install(app) was not called on this app")
+    if here.visit is None:
+        here.visit = Visit(here.engine.app.edge, connection.scope, path_in(connection.scope))
+    return here.visit
 
 
 async def guarded(connection: HTTPConnection) -> Visit:
     """The visit, after the check that every guard which accepts a cookie owes (E3): unsafe calls need CSRF proof.
 
+    A WebSocket's handshake is a GET that can do anything afterwards, and scripts of other sites may begin one; so its
+    origin is judged.
+
     Raises:
         Refused: `csrf_failed`.
     """
     visit = visit_for(connection)
-    if connection.scope.get("method", "GET") not in SAFE_METHODS:
+    if connection.scope["type"] == "websocket":
+        headers = visit.headers
+        reason = cross_site_reason(headers.get(b"origin"), headers.get(b"sec-fetch-site"), visit.edge.origins)
+        if reason is not None:
+            raise Refused(CSRF_FAILED, reason, counted=False)
+    elif connection.scope["method"] not in SAFE_METHODS:
+        await _read_form(connection, visit)
         await check_csrf(visit)
     return visit
 
 
-def install(app: Starlette, auth: Ostiary) -> None:
+async def _read_form(connection: HTTPConnection, visit: Visit) -> None:
+    """Look for the token in the form of a live session; Starlette keeps the parsed form for the route."""
+    kind = visit.headers.get(b"content-type", b"").lower()
+    if not isinstance(connection, Request) or not kind.startswith(_FORMS) or visit.cookies.session is None:
+        return
+    if visit.form or b"x-csrf-token" in visit.headers:
+        return
+    try:
+        await visit.session()
+    except Refused:
+        return  # nobody's form is worth reading
+    form = await connection.form()
+    visit.form = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+
+
+def _refuse_collisions(engine: Engine, paths: Iterable[str]) -> None:
+    taken = sorted({path for path in paths if engine.app.owns(_PARAMETER.sub("1", path))})
+    if taken:
+        raise Misuse(
+            f"ostiary serves these paths, so the application's own would never be reached: {', '.join(taken)}; "
+            "move them, or leave the feature out with `ribs`"
+        )
+
+
+def install(app: Starlette, auth: Ostiary, paths: Callable[[], Iterable[str]]) -> None:
     """Put ostiary beside a Starlette or FastAPI application, and let it live as long as the application does.
 
+    Args:
+        app: The host.
+        auth: Its ostiary.
+        paths: The host's own paths, asked for when it starts.
+
     Raises:
-        Misuse: the application has begun to serve.
+        Misuse: the application has begun to serve, or ostiary was installed on it before.
     """
+    if any(getattr(middleware, "cls", None) is Beside for middleware in app.user_middleware):
+        raise Misuse("auth.install(app) was called on this application before; once is enough")
+
+    def check() -> None:
+        _refuse_collisions(auth.engine, paths())
+
     try:
-        app.add_middleware(Beside, auth=auth)
+        app.add_middleware(Beside, auth=auth, check=check)
     except RuntimeError as error:
         raise Misuse(
             "auth.install(app) must be called before the application serves its first request"
@@ -116,6 +236,7 @@ def install(app: Starlette, auth: Ostiary) -> None:
 
     @asynccontextmanager
     async def with_ostiary(host: Any) -> AsyncIterator[Any]:
+        check()
         await auth.start()
         try:
             async with inner(host) as state:

@@ -8,14 +8,15 @@ auth.install(app)
 async def me(user: CurrentUser): return {"hello": user.email}
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Security, routing
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.routing import Mount, WebSocketRoute
 
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.sessions.sessions import Resolved, Session, refuse_unless_fresh
@@ -24,6 +25,7 @@ from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
 
 __all__ = [
+    "CsrfToken",
     "CurrentPrincipal",
     "CurrentSession",
     "CurrentUser",
@@ -38,8 +40,29 @@ class Ostiary(host.Ostiary):
     """ostiary inside a FastAPI application; see `ostiary.integrations.host.Ostiary` for the arguments."""
 
     def install(self, app: FastAPI) -> None:
-        """Add ostiary's routes beside the application's, support its guards, and share its lifespan."""
-        beside.install(app, self)
+        """Add ostiary's routes beside the application's, support its guards, and share its lifespan.
+
+        Raises:
+            Misuse: the application has begun to serve, or ostiary was installed on it before. When it starts: it has
+                routes of its own at ostiary's paths.
+        """
+        beside.install(app, self, lambda: _paths(app.routes))
+
+
+# FastAPI keeps included routers as they are and lists their routes this way; before it had this, it copied them.
+_listed: Final[Callable[[Any], Iterable[Any]]] = getattr(routing, "iter_route_contexts", iter)
+
+
+def _paths(routes: Any, prefix: str = "") -> Iterator[str]:
+    for route in _listed(routes):
+        original = getattr(route, "original_route", route)
+        path = getattr(route, "path", None)
+        if path is None or isinstance(original, WebSocketRoute):
+            continue
+        yield prefix + path
+        if isinstance(original, Mount):
+            yield f"{prefix}{path}/{{any}}"
+            yield from _paths(original.routes, prefix + path)
 
 
 class _SessionCookie(SecurityBase):
@@ -101,10 +124,18 @@ async def current_principal(resolved: Annotated[Resolved, Depends(_required)]) -
     return resolved.principal
 
 
+async def csrf_token(
+    connection: HTTPConnection, resolved: Annotated[Resolved | None, Depends(_optional)]
+) -> str:
+    """The CSRF token for this browser's forms, as the hidden field `csrf_token`; "" for whoever is not signed in."""
+    return (beside.visit_for(connection).cookies.csrf or "") if resolved else ""
+
+
 CurrentUser = Annotated[User, Depends(current_user)]
 OptionalUser = Annotated[User | None, Depends(optional_user)]
 CurrentSession = Annotated[Session, Depends(current_session)]
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+CsrfToken = Annotated[str, Depends(csrf_token)]
 
 
 def requires_fresh(minutes: float) -> Any:

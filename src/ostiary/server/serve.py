@@ -95,13 +95,13 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
     logging.config.dictConfig(_LOG)
     world = World()
     values = dict(given)
-    if values.get("dev") and "base_url" not in values:
-        if not is_loopback(host):
-            raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
-        values["base_url"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    settings = load(RIBS, world, values)
-    if settings.of(EngineSettings).dev and not is_loopback(host):
+    # A word from the environment ("false") is as good as a flag, so it is read as the setting that it is.
+    is_dev = Settings([EngineSettings], {"dev": values.get("dev", False)}).of(EngineSettings).dev
+    if is_dev and not is_loopback(host):
         raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
+    if is_dev:
+        values.setdefault("base_url", f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    settings = load(RIBS, world, values)
     engine = Engine(settings, RIBS, world, routes=(*health.ROUTES, *home.ROUTES))
     app = Served(engine, greeting(settings))
     config = uvicorn.Config(

@@ -22,7 +22,11 @@ def composer(**settings: object) -> Composer:
     """Return a composer with the core's templates and one of the tests'."""
     built = Settings([MailSettings], {"mail_from": "Example <no-reply@example.org>", **settings})
     return Composer(
-        World(TurnedClock()), built.of(MailSettings), (*MAILS, GREETING), "https://id.example.org/"
+        World(TurnedClock()),
+        built.of(MailSettings),
+        (*MAILS, GREETING),
+        "https://id.example.org/",
+        "https://id.example.org/recover",
     )
 
 

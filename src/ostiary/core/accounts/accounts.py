@@ -7,7 +7,7 @@ from typing import Final
 
 from ostiary.core.accounts import store
 from ostiary.core.accounts.address import Address, find_email
-from ostiary.core.accounts.claims import Claim
+from ostiary.core.accounts.claims.claims import Claim
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import Event, EventType, Severity

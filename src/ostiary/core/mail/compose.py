@@ -89,13 +89,19 @@ class Composer:
         settings: Sender, names and the operator's folder of templates.
         templates: Every template of this engine.
         base_url: Where the hosted pages are, for links in notices (never taken from a request: L08).
+        recover_url: Where people choose a new password; "" while no feature offers that.
 
     Raises:
         Misuse: a file is missing or broken, or a file in the operator's folder replaces nothing.
     """
 
     def __init__(
-        self, world: World, settings: MailSettings, templates: Iterable[MailTemplate], base_url: str = ""
+        self,
+        world: World,
+        settings: MailSettings,
+        templates: Iterable[MailTemplate],
+        base_url: str = "",
+        recover_url: str = "",
     ) -> None:
         self._world = world
         self._sender = settings.sender
@@ -114,6 +120,7 @@ class Composer:
             "site_name": settings.site_name,
             "support_contact": settings.support_contact,
             "base_url": base_url.rstrip("/"),
+            "recover_url": recover_url,
         }
         for name in replaced:
             try:

@@ -23,7 +23,7 @@ class SessionSettings:
     sessions_per_account: int = setting(5, doc="Live sessions per account; one more ends the oldest.")
     last_seen_every: timedelta = setting(
         timedelta(seconds=60),
-        doc="Last-seen is written at most this often, so an idle session may end by this much early, never late.",
+        doc="Last-seen is written at most this often, so an idle session may end by this much late, never early.",
     )
 
     def __post_init__(self) -> None:

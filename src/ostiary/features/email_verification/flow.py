@@ -4,10 +4,11 @@ import math
 from datetime import timedelta
 from typing import Final
 
-from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import EMAIL_VERIFIED
 from ostiary.core.accounts.address import Address, find_email, parse_email
-from ostiary.core.accounts.claims import Claim, Waiting
+from ostiary.core.accounts.claims import claims
+from ostiary.core.accounts.claims.claims import Claim, Waiting
 from ostiary.core.change import Change
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.throttle.limits import Hit, Window

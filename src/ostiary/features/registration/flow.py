@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import REGISTRATION
 from ostiary.core.accounts.address import Address, parse_email
-from ostiary.core.accounts.claims import Waiting
+from ostiary.core.accounts.claims import claims
+from ostiary.core.accounts.claims.claims import Waiting
 from ostiary.core.change import Change
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core
@@ -43,8 +44,7 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> None:
     settings = core.settings.of(RegistrationSettings)
     if not settings.registration_open:
         raise Refused(REGISTRATION_CLOSED)
-    address = parse_email(wanted.email)
-    core.passwords.check(wanted.password, (address.normal, address.local, wanted.name))
+    address = _judge(core, wanted)
     by_network = Hit(Window("register", settings.register_per_network), origin.network)
     by_address = Hit(
         Window("register-address", settings.register_per_address, by_network=False), address.normal
@@ -54,6 +54,26 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> None:
         password_hash = await core.passwords.hash(wanted.password)
         counted = next(((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network), None)
         await flow.change(lambda change: _write(core, change, address, wanted.name, password_hash, counted))
+
+
+def _judge(core: Core, wanted: Registration) -> Address:
+    """The address, once it and the password are both in order; what is wrong is said all at once."""
+    refusals: list[Refused] = []
+    address: Address | None = None
+    context: tuple[str, ...] = (wanted.email, wanted.name)
+    try:
+        address = parse_email(wanted.email)
+        context = (address.normal, address.local, wanted.name)
+    except Refused as refused:
+        refusals.append(refused)
+    try:
+        core.passwords.check(wanted.password, context)
+    except Refused as refused:
+        refusals.append(refused)
+    if address is None or refusals:
+        details = {name: value for refused in refusals for name, value in refused.details.items()}
+        raise Refused(refusals[0].code, "what was typed", details=details, counted=False)
+    return address
 
 
 async def _write(

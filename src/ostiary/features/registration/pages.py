@@ -17,7 +17,6 @@ from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused
-from ostiary.kernel.secret import Secret
 from ostiary.protocols.password_rules import PasswordRules
 
 SIGNUP: Final = "/signup"
@@ -56,7 +55,6 @@ async def sign_up(request: Request) -> Response:
         await flow.register(visit.edge.core, visit.origin, flow.Registration(email, password, name))
     except Refused as refused:
         if form.blame(refused):
-            _judge_password(visit, form, password, (email, name))
             return await _signup_page(
                 visit, form, destination, refused.code.status, problem_from(refused, visit).headers
             )
@@ -64,16 +62,6 @@ async def sign_up(request: Request) -> Response:
     if not visit.edge.shell.has(CHECK):
         return see("/login?done=registered")
     return see(CHECK, [leave_note(visit, CHECK_NOTE, email=email.strip(), next=destination)])
-
-
-def _judge_password(visit: Visit, form: Form, password: Secret, context: tuple[str, ...]) -> None:
-    """Say what is wrong with the password, too, when the address alone was refused: everything at once."""
-    if form.wrong("password"):
-        return
-    try:
-        visit.edge.core.passwords.check(password, context)
-    except Refused as refused:
-        form.blame(refused)
 
 
 def _is_open(visit: Visit) -> bool:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from ostiary.core.accounts import accounts, claims
+from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, Status
 from ostiary.core.accounts.address import find_email
-from ostiary.core.accounts.claims import Claim
+from ostiary.core.accounts.claims import claims
+from ostiary.core.accounts.claims.claims import Claim
 from ostiary.core.accounts.store import Found
 from ostiary.core.change import Change
 from ostiary.core.passwords.hasher import Passwords

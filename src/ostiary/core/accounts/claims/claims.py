@@ -1,0 +1,83 @@
+"""Owns what is done with address claims: add, find, redeem, forget."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Final
+
+from ostiary.core.accounts.address import Address
+from ostiary.core.accounts.claims import store
+from ostiary.core.accounts.claims.store import MOST_LIVE, Claim
+from ostiary.core.change import Change
+from ostiary.core.device import describe_device
+from ostiary.kernel.world import World, span_micros
+from ostiary.storage.database import Reads, Transaction
+
+__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "extend", "live", "nobodys", "sweep", "take"]
+
+# Longer than any link: who comes back after the weekend still gets a new mail.
+LIFETIME: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Carried by `registration_requested` for whoever proves addresses.
+
+    Attributes:
+        is_live: False when the address is taken: the same work is done, and no mail goes out.
+    """
+
+    claim: Claim
+    is_live: bool
+
+
+async def add(
+    change: Change, address: Address, name: str, password_hash: str, counted: tuple[bytes, int] | None
+) -> Claim:
+    """Keep a registration until its address is proven, or for a week."""
+    key, stamp = counted or (b"", 0)
+    claim = Claim(
+        change.world.id(),
+        address.normal,
+        address.shown,
+        name,
+        password_hash,
+        change.origin.ip,
+        describe_device(change.origin.user_agent),
+        key.decode(),
+        stamp,
+        change.micros,
+    )
+    await change.run(store.ADD, **asdict(claim), expires_at=change.micros + span_micros(LIFETIME))
+    return claim
+
+
+def nobodys(world: World, address: Address) -> Claim:
+    """A claim that does not exist, for doing the same work where there is none."""
+    return Claim(world.id(), address.normal, address.shown, "", "", "", "", "", 0, world.micros())
+
+
+async def live(reads: Reads, normal: str, now: int) -> list[Claim]:
+    """The latest claims on an address that have not expired, newest first.
+
+    Args:
+        now: UTC microseconds.
+    """
+    return await reads.all(store.LIVE, normal=normal, now=now)
+
+
+async def extend(change: Change, claim_id: str) -> None:
+    """Let a claim wait for another week: its mail was asked for again."""
+    await change.run(store.EXTEND, of_id=claim_id, until=change.micros + span_micros(LIFETIME))
+
+
+async def take(change: Change, claim_id: str) -> Claim | None:
+    """Redeem a claim and forget every other one on its address: it counts once, and only one of them does."""
+    claim = await change.one(store.LOAD, id=claim_id, now=change.micros)
+    if claim is None or claim.id not in await change.all(store.TAKE_ALL, normal=claim.normal):
+        return None
+    return claim
+
+
+async def sweep(tx: Transaction, now: int, batch: int) -> int:
+    """Remove expired claims, at most `batch`."""
+    return await tx.run(store.SWEEP, now=now, batch=batch)
