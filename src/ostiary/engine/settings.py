@@ -199,9 +199,8 @@ def development_root(world: World, path: Path) -> Secret:
 def _make_root(fresh: Secret, path: Path) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
-        ) as file:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(fresh.reveal() + "\n")
             file.flush()
             os.fsync(file.fileno())

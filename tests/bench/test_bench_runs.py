@@ -1,0 +1,48 @@
+"""The bench is run by hand; here only that it still runs. Its figures are judged by people, never by a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROWS = (
+    "bare ASGI hello",
+    "bare Starlette hello",
+    "bare FastAPI hello",
+    "session check, SQLite",
+    "sign-in beyond the hash, SQLite",
+    "sign-in with its hash, SQLite",
+    "registration beyond the hash, with its mail, SQLite",
+    "bare ASGI app beside it, SQLite",
+    "register",
+    "verify the address",
+    "sign in",
+    "session check",
+    "sign out",
+    "one password hash with the default argon2id, CPU ms",
+    "`import ostiary`, ms",
+    "memory of `ostiary serve`, SQLite: after its start, MiB",
+)
+
+
+def test_the_bench_measures_every_row() -> None:
+    """One short round on SQLite prints every row with figures, and writes nothing unless told to."""
+    kept = ROOT / "bench" / "RESULTS.md"
+    before = kept.read_bytes() if kept.exists() else None
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("| "):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            rows[name] = cells
+    for name in ROWS:
+        assert any(character.isdigit() for character in rows[name][0]), name
+    assert (kept.read_bytes() if kept.exists() else None) == before
