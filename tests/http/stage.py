@@ -21,7 +21,7 @@ from ostiary.http.assembly import App, assemble, json_response
 from ostiary.http.csrf import csrf_token
 from ostiary.http.inputs import JsonBody
 from ostiary.http.problems import Problem
-from ostiary.http.routing import Hot, JsonRoutes, Mounted
+from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.http.settings import HttpSettings
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Misuse, Refused, Unavailable
@@ -115,7 +115,7 @@ async def build(**given: object) -> Stage:
     sessions = FakeSessions()
     core = cast(Core, SimpleNamespace(world=world, settings=settings, ring=ring, sessions=sessions))
     ran: list[str] = []
-    return Stage(assemble(core, _hot(ran), _json(ran), _mounted()), core, sessions, ran)
+    return Stage(assemble(core, _hot(ran), _json(ran)), core, sessions, ran)
 
 
 def _hot(ran: list[str]) -> list[Hot]:
@@ -127,7 +127,7 @@ def _hot(ran: list[str]) -> list[Hot]:
         ran.append("echo")
         visit = visit_of(request.scope)
         body = (await request.body()).decode("latin-1")
-        return json_response({"json": visit.json, "form": visit.form, "ip": visit.origin.ip, "body": body})
+        return json_response({"form": visit.form, "ip": visit.origin.ip, "body": body})
 
     async def method(request: Request) -> Response:
         return PlainTextResponse(request.method)
@@ -161,7 +161,7 @@ def _hot(ran: list[str]) -> list[Hot]:
             case _:
                 raise ZeroDivisionError("secret reason")
 
-    def oauth_error(visit: Visit, error: Exception, problem: Problem) -> Response:
+    def oauth_error(visit: Visit, problem: Problem) -> Response:
         return json_response({"error": problem.code.name}, problem.status)
 
     async def token(request: Request) -> Response:
@@ -184,7 +184,6 @@ def _hot(ran: list[str]) -> list[Hot]:
             token,
             PUBLIC,
             takes_form=True,
-            is_cookieless=True,
             on_problem=oauth_error,
         ),
     ]
@@ -220,7 +219,3 @@ def _json(ran: list[str]) -> list[JsonRoutes]:
         ran.append("guarded-note")
 
     return [JsonRoutes(public, PUBLIC), JsonRoutes(guarded, SESSION)]
-
-
-def _mounted() -> list[Mounted]:
-    return [Mounted("/static", PlainTextResponse("a file"), PUBLIC)]

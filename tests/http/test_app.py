@@ -37,8 +37,8 @@ def cleared(answer: httpx2.Response) -> list[str]:
         ("GET", "/login", 200), ("GET", "/auth/session", 401), ("GET", "/auth/sessions", 401), ("GET", "/nowhere", 404),
         ("PATCH", "/login", 405), ("PUT", "/auth/notes", 405), ("TRACE", "/login", 405), ("POST", "/auth/notes", 422),
         ("GET", "/fail/bug", 500), ("GET", "/auth/broken", 500), ("GET", "/fail/unavailable", 503),
-        ("OPTIONS", "/login", 204), ("HEAD", "/method", 200), ("GET", "/static/x.js", 200), ("POST", "/static/x", 405),
-        ("GET", "/auth/openapi.json", 200), ("OPTIONS", "/nowhere", 404), ("GET", "/staticx", 404),
+        ("OPTIONS", "/login", 204), ("HEAD", "/method", 200),
+        ("GET", "/auth/openapi.json", 200), ("OPTIONS", "/nowhere", 404),
     ],
 )  # fmt: skip
 async def test_every_answer_carries_the_headers(stage: Stage, method: str, path: str, status: int) -> None:
@@ -344,17 +344,6 @@ async def test_unsafe_calls_come_from_our_own_pages(
     assert stage.ran == (["note"] if status == 202 else [])
 
 
-async def test_a_cookieless_route_sees_no_cookie(stage: Stage) -> None:
-    """Foreign pages may call it because no cookie reaches it."""
-    headers = stage.cookies() | {
-        "origin": "https://spa.example",
-        "content-type": "application/x-www-form-urlencoded",
-    }
-    async with stage.client() as client:
-        answer = await client.post("/oauth2/token", content="a=1", headers=headers)
-    assert answer.json() == {"cookie": None}
-
-
 @pytest.mark.parametrize(
     ("origin", "is_allowed"),
     [(SPA, True), (BASE, False), ("https://evil.example", False), ("null", False), ("*", False)],
@@ -421,12 +410,11 @@ async def test_the_document_lists_hot_and_json_routes(stage: Stage) -> None:
 
 
 async def test_the_table_lists_every_route(stage: Stage) -> None:
-    """Hot, JSON and mounted, each with its access."""
+    """Hot and JSON, each with its access."""
     declared = set(stage.app.declared)
     assert Declared("GET", "/auth/session", "session") in declared
     assert Declared("DELETE", "/auth/sessions/{session_id}", "session") in declared
     assert Declared("POST", "/auth/notes", "public") in declared
-    assert Declared("GET", "/static/{path}", "public") in declared
     assert stage.app.owns("/auth/sessions/1")
     assert not stage.app.owns("/host/page")
 

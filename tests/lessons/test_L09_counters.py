@@ -126,7 +126,8 @@ async def test_success_clears_the_accounts_counter(quiet: Kit) -> None:
 class Nod:
     """A factor that everybody has; the answer is "yes"."""
 
-    name = "nod"
+    name = label = "nod"
+    is_digits = False
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.protocols.password_rules import PasswordRules, Preset, is_too_long, normalise, preset, violations
-from ostiary.protocols.password_strength import strength
 from ostiary.protocols.password_words import common_passwords, is_common
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,7 +218,6 @@ def test_rules_are_total_and_messages_repeat_nothing(password: str) -> None:
     found = violations(password, preset("composition12"), CONTEXT)
     assert len({violation.code for violation in found}) == len(found)
     assert len({violation.message for violation in found}) == len(found)
-    assert strength(password, CONTEXT) in range(5)
 
 
 @given(st.text(st.sampled_from("e\u0301\u0323\u1100\u1161\u11a8ᾧω\u0314\u0342\u0345a"), max_size=120))
@@ -245,31 +243,6 @@ def test_blocklist_is_long_enough_to_matter() -> None:
     listed = common_passwords()
     assert all(len(entry) >= 8 and entry == entry.casefold() for entry in listed)
     assert all(sum(len(entry) >= least for entry in listed) >= 3000 for least in (8, 12, 15))
-
-
-@pytest.mark.parametrize(
-    ("password", "least", "most"),
-    [
-        ("", 0, 0),
-        ("password1234", 0, 0),
-        ("annaberg2024", 0, 0),
-        ("aaaaaaaaaaab", 0, 0),
-        ("tqzvmb", 0, 1),
-        ("vk3Xm!9pLq#T", 3, 4),
-        ("seven wet owls read old maps", 3, 4),
-        ("x" * 100_000, 0, 0),
-    ],
-)
-def test_strength(password: str, least: int, most: int) -> None:
-    """The meter is low for what is guessed first and high for long or random passwords."""
-    assert least <= strength(password, CONTEXT) <= most
-
-
-def test_strength_grows_with_length() -> None:
-    """More characters never make the meter fall."""
-    grades = [strength("vk3Xm!9pLq#TwZ7&hD"[:size]) for size in range(1, 19)]
-    assert grades == sorted(grades)
-    assert grades[-1] == 4
 
 
 @pytest.mark.parametrize("password", ["", "a", "é", "\ud800", "\0" * 7])

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from starlette.requests import Request
 
 from ostiary.core.accounts import accounts
+from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
 from ostiary.core.signin.door import SIGNED_IN, SignedIn
@@ -55,6 +56,8 @@ class WordOfTheDay:
 class _WordFactor:
     def __init__(self, day: WordOfTheDay, parts: Parts) -> None:
         self.name = day.name
+        self.label = day.name.capitalize()
+        self.is_digits = False
         self._day = day
         self._parts = parts
 
@@ -95,7 +98,7 @@ class KnockWay:
         """Look the address up."""
         found = await accounts.find(reads, submission.email)
         return Candidate(
-            accounts.canonical_subject(found, submission.email),
+            accounts.canonical_subject(found, submission.email, find_email(submission.email)),
             found.account_id if found else None,
             found.security_epoch if found else 0,
         )

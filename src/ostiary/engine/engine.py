@@ -80,7 +80,7 @@ class Engine:
             shell=self._shell(),
         )
         self._deliverers = {KIND: mail_deliverer(composer, self.transport)}
-        self.worker = self._new_worker()
+        self.worker: Worker  # made by each start, since one that was told to stop stays stopped
 
     def _new_worker(self) -> Worker:
         core = self.core
@@ -138,7 +138,7 @@ class Engine:
                 await self.core.database.close()
                 raise
             self.core.passwords.open()
-            self.worker = self._new_worker()  # one that was told to stop stays stopped
+            self.worker = self._new_worker()
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
 
     def _prepare_schema(self) -> None:

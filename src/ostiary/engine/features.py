@@ -1,4 +1,4 @@
-"""THE list of ribs. Order matters twice: subscribers react in it, and routes are tried in it."""
+"""THE list of ribs. Their subscribers react in its order, and their factors are offered in it."""
 
 from typing import Final
 

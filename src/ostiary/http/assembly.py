@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC, dependency_of
@@ -21,7 +21,7 @@ from ostiary.http.headers import Headers, ToHttps
 from ostiary.http.openapi import PATH as OPENAPI_PATH
 from ostiary.http.openapi import document
 from ostiary.http.problems import HANDLERS, Problems
-from ostiary.http.routing import Hot, JsonRoutes, Mounted
+from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.http.shell import Shell
 from ostiary.http.table import Declared, Found, Table, path_in
 from ostiary.http.visit import KEY, Visit, visit_of
@@ -35,17 +35,17 @@ def json_response(content: Any, status: int = 200, headers: Iterable[tuple[bytes
     """A JSON response of a hot route.
 
     Args:
-        content: What orjson can write.
+        content: What orjson can write; moments end with `Z`, as on the typed routes.
         status: The HTTP status.
         headers: More headers, such as cookies.
     """
-    response = Response(orjson.dumps(content), status, media_type="application/json")
+    response = Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), status, media_type="application/json")
     response.raw_headers.extend(headers)
     return response
 
 
 class Dispatch:
-    """The innermost app: a hot route, a mounted app, or FastAPI.
+    """The innermost app: a hot route, or FastAPI.
 
     Args:
         table: Every route.
@@ -68,7 +68,7 @@ class Dispatch:
             send = _bodiless(send)
         found: Found | None = scope[_FOUND]
         if found is None:
-            await self._other(scope, receive, send)
+            await self._api(scope, receive, send)
             return
         hot = found.hot
         if hot is None:
@@ -79,19 +79,6 @@ class Dispatch:
         scope["path_params"] = found.params
         response = await hot.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
-
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = visit_of(scope)
-        mounted = self._table.mounted_at(visit.path)
-        if mounted is None:
-            await self._api(scope, receive, send)
-            return
-        if scope["method"] != "GET":
-            raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
-        if mounted.access.check is not None:
-            await mounted.access.check(visit)
-        root = scope.get("root_path", "") + mounted.prefix
-        await mounted.app({**scope, "root_path": root}, receive, send)
 
     async def _options(self, scope: Scope, receive: Receive, send: Send) -> None:
         methods = self._table.methods(visit_of(scope).path)
@@ -120,13 +107,12 @@ class App:
     Args:
         edge: The engine.
         table: Every route.
-        api: The FastAPI app; it also runs the lifespan.
+        api: The FastAPI app.
     """
 
     def __init__(self, edge: Edge, table: Table, api: FastAPI) -> None:
         self._edge = edge
         self._table = table
-        self._api = api
         self._segments = frozenset(line.path[1:].partition("/")[0] for line in table.declared)
         inner: ASGIApp = Csrf(Dispatch(table, api))
         inner = ToHttps(Body(inner, edge.settings.body_limit), edge)
@@ -152,7 +138,7 @@ class App:
         """Begin the visit."""
         kind = scope["type"]
         if kind == "lifespan":
-            await self._api(scope, receive, send)
+            await _nothing_to_do(receive, send)
             return
         if kind != "http":
             await receive()
@@ -165,13 +151,19 @@ class App:
         if found is not None and found.hot is not None:
             hot = found.hot
             visit.takes_form = hot.takes_form
-            visit.is_cookieless = hot.is_cookieless
             visit.on_problem = hot.on_problem
-        inside = {**scope, KEY: visit, "ostiary.core": self._edge.core, _FOUND: found}
+        inside = {**scope, KEY: visit, _FOUND: found}
         if method in _NEVER:
             await Headers(_refuse_method, self._edge)(inside, receive, send)
             return
         await self._inner(inside, receive, send)
+
+
+async def _nothing_to_do(receive: Receive, send: Send) -> None:
+    # Whoever made the engine starts and stops it; to a server that asks the app itself, both are done.
+    for _ in range(2):
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
 
 
 async def _refuse_method(scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,9 +178,7 @@ def assemble(
     core: Core,
     hot: Iterable[Hot],
     json_routers: Iterable[JsonRoutes] = (),
-    mounted: Iterable[Mounted] = (),
     *,
-    lifespan: Lifespan[FastAPI] | None = None,
     shell: Shell | None = None,
 ) -> App:
     """Make one ASGI app of everything that the ribs declare.
@@ -197,8 +187,6 @@ def assemble(
         core: The wired core; its base URL was checked with `check_base_url`.
         hot: Plain routes.
         json_routers: FastAPI routers.
-        mounted: Apps below a prefix.
-        lifespan: What runs around the app's life, for a server.
         shell: What pages know of their surroundings; the paths are filled in here.
 
     Raises:
@@ -206,7 +194,7 @@ def assemble(
     """
     api = FastAPI(
         title="ostiary", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
-        exception_handlers=HANDLERS, lifespan=lifespan,
+        exception_handlers=HANDLERS,
     )  # fmt: skip
     routers = tuple(json_routers)
     for part in routers:
@@ -218,6 +206,6 @@ def assemble(
             written.append(document(api, table.hot))
         return Response(written[0], media_type="application/json")
 
-    table = Table([*hot, Hot(OPENAPI_PATH, ("GET",), openapi, PUBLIC)], routers, mounted)
+    table = Table([*hot, Hot(OPENAPI_PATH, ("GET",), openapi, PUBLIC)], routers)
     paths = frozenset(route.path for route in table.hot)
     return App(Edge.of(core, replace(shell or Shell(), paths=paths)), table, api)

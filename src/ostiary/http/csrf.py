@@ -78,10 +78,6 @@ async def check_csrf(visit: Visit) -> None:
         Refused: `csrf_failed`.
         Unavailable: whether the session is live cannot be told.
     """
-    if visit.is_cookieless:
-        # The route takes no cookies at all (OAuth's token endpoint is called by foreign pages on purpose).
-        visit.forget_cookies(stale=False)
-        return
     edge = visit.edge
     headers = visit.headers
     reason = cross_site_reason(headers.get(b"origin"), headers.get(b"sec-fetch-site"), edge.origins)
@@ -97,7 +93,7 @@ async def check_csrf(visit: Visit) -> None:
         await visit.session()
     except Refused:
         # A dead cookie authenticates nobody; refusing would lock its owner out of the very page that replaces it.
-        visit.forget_cookies(stale=True)
+        visit.forget_cookies()
         return
     raise Refused(CSRF_FAILED, "token missing or wrong", counted=False)
 

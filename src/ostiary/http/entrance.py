@@ -1,6 +1,9 @@
-"""Owns what the door needs of a request and what a sign-in puts into the response, for every way in."""
+"""Owns what the door needs of a request, and what signing in and out put into the response, for every way in."""
 
-from ostiary.core.sessions.sessions import Resolved
+from datetime import timedelta
+from typing import Final
+
+from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.core.signin.door import Entry, SignedIn
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
 from ostiary.http.cookies import Header
@@ -9,6 +12,8 @@ from ostiary.http.visit import Visit
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
+
+_SECOND: Final = timedelta(seconds=1)
 
 
 async def whose(visit: Visit) -> Resolved | None:
@@ -50,14 +55,31 @@ async def resume(visit: Visit) -> Entry:
     )
 
 
+def _keep_for(visit: Visit, session: Session) -> timedelta | None:
+    """How long browsers keep a session's cookies from now on; None: until they are closed."""
+    if not session.is_remembered:
+        return None
+    left = session.expires_at - visit.edge.core.world.now()
+    return -(-left // _SECOND) * _SECOND
+
+
+def csrf_cookie(visit: Visit, session: Session) -> Header:
+    """The cookie with a session's CSRF token, without which scripts can make no unsafe call."""
+    token = csrf_token(visit.edge.core.ring, session.id)
+    return visit.edge.cookies.set_csrf(token, _keep_for(visit, session))
+
+
+def take_back(visit: Visit) -> list[Header]:
+    """What signing out puts into the response: the cookies go, and so does what the browser has kept of our pages."""
+    return [*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')]
+
+
 def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:
     """The cookies of a session that has just begun."""
-    core, cookies, session = visit.edge.core, visit.edge.cookies, outcome.session
-    keep_for = session.expires_at - session.created_at if session.is_remembered else None
-    account = outcome.account
+    core, cookies, account = visit.edge.core, visit.edge.cookies, outcome.account
     headers = [
-        cookies.set_session(outcome.token, keep_for),
-        cookies.set_csrf(csrf_token(core.ring, session.id), keep_for),
+        cookies.set_session(outcome.token, _keep_for(visit, outcome.session)),
+        csrf_cookie(visit, outcome.session),
         cookies.set_known(
             core.door.known.remember(visit.cookies.known, account.id, account.security_epoch), KNOWN_FOR
         ),

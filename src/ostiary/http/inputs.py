@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
 from ostiary.core.wiring import Core
+from ostiary.http.visit import visit_of
 
 
 class JsonBody(BaseModel):
@@ -17,8 +18,7 @@ class JsonBody(BaseModel):
 
 async def request_core(request: Request) -> Core:
     """The engine behind this request, as a FastAPI dependency."""
-    core: Core = request.scope["ostiary.core"]
-    return core
+    return visit_of(request.scope).edge.core
 
 
 CurrentCore = Annotated[Core, Depends(request_core)]

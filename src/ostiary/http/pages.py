@@ -23,7 +23,7 @@ from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token, is_csrf_token
-from ostiary.http.entrance import whose
+from ostiary.http.entrance import csrf_cookie, whose
 from ostiary.http.problems import Problem
 from ostiary.http.redirects import safe_next
 from ostiary.http.routing import Hot
@@ -35,6 +35,9 @@ NOTE: Final = purpose(
     "page_note", "Seals what one page tells the next across a redirect, such as an address."
 )
 LOGIN: Final = "/login"
+# Where the code from a mail is typed, and the note that tells that page the address: whoever has a mail sent leaves it.
+CHECK: Final = "/signup/check"
+MAILED: Final = "mailed"
 
 _OWN: Final = "ostiary.http"
 _NOTE_LIFETIME: Final = timedelta(minutes=30)
@@ -176,9 +179,7 @@ def _token(visit: Visit, who: Resolved | None) -> tuple[str, list[Header]]:
     ring, session, cookie = visit.edge.core.ring, who.session, visit.cookies.csrf
     if cookie is not None and is_csrf_token(ring, session.id, cookie, cookie):
         return cookie, []
-    token = csrf_token(ring, session.id)
-    keep_for = session.expires_at - session.created_at if session.is_remembered else None
-    return token, [visit.edge.cookies.set_csrf(token, keep_for)]
+    return csrf_token(ring, session.id), [csrf_cookie(visit, session)]
 
 
 def see(location: str, headers: Iterable[Header] = ()) -> Response:
@@ -230,7 +231,7 @@ def query_of(request: Request, name: str) -> str:
     return values[0] if len(values) == 1 else ""
 
 
-def page_problem(visit: Visit, error: Exception, problem: Problem) -> Response:
+def page_problem(visit: Visit, problem: Problem) -> Response:
     """A refusal as a page: what happened, what to do, whom to ask, and a way on."""
     heading, words = _WORDS.get(problem.code.name, (problem.code.title, ""))
     wait = problem.body.get("retry_after")
@@ -244,10 +245,10 @@ def page_problem(visit: Visit, error: Exception, problem: Problem) -> Response:
     return render(visit, "problem.html", problem.status, problem.headers, **context)
 
 
-def account_problem(visit: Visit, error: Exception, problem: Problem) -> Response:
+def account_problem(visit: Visit, problem: Problem) -> Response:
     """As `page_problem`, but whoever is not signed in goes to sign in, and then comes back."""
     if problem.status != 401 or not visit.edge.shell.has(LOGIN):
-        return page_problem(visit, error, problem)
+        return page_problem(visit, problem)
     target = quote(visit.path, safe="/")
     if visit.scope["method"] in {"GET", "HEAD"} and visit.scope["query_string"]:
         target += "?" + visit.scope["query_string"].decode("latin-1")

@@ -243,7 +243,7 @@ def answer_to(error: Exception, visit: Visit) -> Response:
     if visit.on_problem is None:
         return problem.response()
     try:
-        return visit.on_problem(visit, error, problem)
+        return visit.on_problem(visit, problem)
     except Exception:  # noqa: BLE001 - a page that cannot be drawn must not hide the answer
         _log.exception("request %s: the route's own form of the error failed", visit.request_id)
         return problem.response()

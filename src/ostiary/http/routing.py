@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from ostiary.http.access import Access
 from ostiary.http.visit import OnProblem
@@ -27,7 +26,6 @@ class Hot:
         access: Who may call it.
         doc: Its OpenAPI operation; None leaves it out of the document (pages).
         takes_form: The body is a form, not JSON.
-        is_cookieless: Cookies are ignored, so foreign pages may call it (OAuth's token endpoint).
         on_problem: The route's own form of an error: a page, or an OAuth error.
     """
 
@@ -37,7 +35,6 @@ class Hot:
     access: Access
     doc: Mapping[str, Any] | None = None
     takes_form: bool = False
-    is_cookieless: bool = False
     on_problem: OnProblem | None = None
 
 
@@ -46,13 +43,4 @@ class JsonRoutes:
     """A rib's typed JSON routes; one `Access` for all of them."""
 
     router: APIRouter
-    access: Access
-
-
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """Another ASGI app below a path, e.g. the files that pages load. The prefix matches whole segments."""
-
-    prefix: str
-    app: ASGIApp
     access: Access

@@ -131,6 +131,10 @@ class HttpSettings:
     )
     after_sign_in: tuple[str, ...] = setting((), doc="Exact URLs outside ostiary that `next` may lead to.")
 
+    def link(self, path: str) -> str:
+        """The absolute address of a path of ours."""
+        return self.base_url.rstrip("/") + path
+
     def __post_init__(self) -> None:
         if not 0 <= self.trusted_proxies <= 10:
             raise ValueError("trusted_proxies: must be 0 to 10")

@@ -16,7 +16,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from ostiary.http.access import Access
-from ostiary.http.routing import Hot, JsonRoutes, Mounted
+from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.kernel.errors import Misuse
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -102,18 +102,14 @@ class Table:
     Args:
         hot: Plain routes.
         json: The ribs' JSON routers.
-        mounted: Apps below a prefix.
 
     Raises:
         Misuse: a route is declared twice, is no async function, or its path mixes hot and JSON.
     """
 
-    def __init__(
-        self, hot: Iterable[Hot], json: Iterable[JsonRoutes], mounted: Iterable[Mounted] = ()
-    ) -> None:
+    def __init__(self, hot: Iterable[Hot], json: Iterable[JsonRoutes]) -> None:
         self._hot = tuple(hot)
         self._json = json_operations(json)
-        self._mounted = tuple(mounted)
         self._exact: dict[str, dict[str, Hot]] = {}
         patterns: dict[str, _Pattern] = {}
         for route in self._hot:
@@ -165,20 +161,11 @@ class Table:
                 return Found(pattern.by_method.get(method), params, tuple(sorted(pattern.by_method)))
         return None
 
-    def mounted_at(self, path: str) -> Mounted | None:
-        """The mounted app that a path leads to."""
-        for mounted in self._mounted:
-            if path == mounted.prefix or path.startswith(mounted.prefix + "/"):
-                return mounted
-        return None
-
     def methods(self, path: str) -> tuple[str, ...]:
         """What a path can be called with; empty when there is no such path."""
         found = self.find(path, "")
         if found is not None:
             return found.methods
-        if self.mounted_at(path) is not None:
-            return ("GET",)
         matching = [route for route, _ in self._json if route.path_regex.match(path)]
         return tuple(sorted({method for route in matching for method in route.methods or ()}))
 
@@ -192,7 +179,4 @@ class Table:
         """Every method and path with its access, sorted."""
         lines = [Declared(m, plain_path(hot.path), hot.access.name) for hot in self._hot for m in hot.methods]
         lines += [Declared(m, plain_path(r.path), a.name) for r, a in self._json for m in r.methods or ()]
-        lines += [
-            Declared("GET", f"{mounted.prefix}/{{path}}", mounted.access.name) for mounted in self._mounted
-        ]
         return tuple(sorted(lines, key=lambda line: (line.path, line.method)))

@@ -23,8 +23,8 @@ _ID_BYTES: Final = 12
 _NONCE_STRENGTH: Final = 16
 
 
-# A route's own form of an error: (visit, exception, problem) → response.
-OnProblem = Callable[["Visit", Exception, Any], Response]
+# A route's own form of an error: (visit, problem) → response.
+OnProblem = Callable[["Visit", Any], Response]
 
 
 class Visit:
@@ -38,7 +38,7 @@ class Visit:
 
     __slots__ = (
         "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started", "headers",
-        "is_cookieless", "is_stale", "json", "on_problem", "path", "request_id", "scope", "takes_form",
+        "is_stale", "on_problem", "path", "request_id", "scope", "takes_form",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
@@ -52,10 +52,8 @@ class Visit:
         self.request_id = self._request_id()
         # Set from the route that was found, before any check runs.
         self.takes_form = False
-        self.is_cookieless = False
         self.on_problem: OnProblem | None = None
         # Set by the body middleware.
-        self.json: Any = None
         self.form: tuple[tuple[str, str], ...] = ()
         # For the response.
         self.form_targets: list[str] = []
@@ -130,15 +128,11 @@ class Visit:
                 raise
         return self._resolved
 
-    def forget_cookies(self, *, stale: bool) -> None:
-        """Go on as if no cookie had been sent.
-
-        Args:
-            stale: They are dead, so the response clears them.
-        """
+    def forget_cookies(self) -> None:
+        """Go on as if no cookie had been sent: they are dead, and the response clears them."""
         self._cookies = NOTHING
         self._resolved = None
-        self.is_stale = self.is_stale or stale
+        self.is_stale = True
 
     def may_submit_to(self, origin: str) -> None:
         """Let this page's form end on another origin: Chromium applies form-action to redirects, too."""

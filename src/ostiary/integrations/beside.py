@@ -9,7 +9,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -24,7 +26,9 @@ from ostiary.integrations.host import Ostiary
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 
 _HERE: Final = "ostiary.here"
-_FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+_URLENCODED: Final = b"application/x-www-form-urlencoded"
+_FORMS: Final = (_URLENCODED, b"multipart/form-data")
+_PARSES_MULTIPART: Final = find_spec("python_multipart") is not None  # Starlette's own optional dependency
 _DENIAL: Final = "websocket.http.response"
 _POLICY_VIOLATION: Final = 1008
 _PARAMETER: Final = re.compile(r"{[^}]*}")
@@ -186,7 +190,7 @@ async def guarded(connection: HTTPConnection) -> Visit:
 
 
 async def _read_form(connection: HTTPConnection, visit: Visit) -> None:
-    """Look for the token in the form of a live session; Starlette keeps the parsed form for the route."""
+    """Look for the token in the form of a live session; Starlette keeps what was read for the route."""
     kind = visit.headers.get(b"content-type", b"").lower()
     if not isinstance(connection, Request) or not kind.startswith(_FORMS) or visit.cookies.session is None:
         return
@@ -196,8 +200,19 @@ async def _read_form(connection: HTTPConnection, visit: Visit) -> None:
         await visit.session()
     except Refused:
         return  # nobody's form is worth reading
-    form = await connection.form()
-    visit.form = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+    visit.form = await _fields(connection, kind)
+
+
+async def _fields(request: Request, kind: bytes) -> tuple[tuple[str, str], ...]:
+    if kind.startswith(_URLENCODED):
+        try:
+            return tuple(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))
+        except RuntimeError:
+            pass  # FastAPI has parsed it already, for the route's own Form fields
+    elif not _PARSES_MULTIPART:
+        return ()
+    form = await request.form()
+    return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
 def _refuse_collisions(engine: Engine, paths: Iterable[str]) -> None:

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ostiary.core.keys import store
-from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC
 from ostiary.http.routing import Hot
+from ostiary.http.visit import visit_of
 from ostiary.kernel.errors import Unavailable
 
 _PATIENCE: Final = timedelta(seconds=2)
@@ -23,7 +23,7 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database answers, soon enough to be of use."""
-    core: Core = request.scope["ostiary.core"]
+    core = visit_of(request.scope).edge.core
     try:
         async with asyncio.timeout(_PATIENCE.total_seconds()):
             await core.database.one(store.ANY)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ostiary.core.passwords.codes import VIOLATION_CODES
-from ostiary.core.passwords.hasher import Passwords, Verdict, password_secret
+from ostiary.core.passwords.hasher import Passwords, Verdict
 from ostiary.core.passwords.schemes import Argon2id, Scheme
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.kernel.errors import CODES, Misuse, Refused
@@ -36,7 +36,6 @@ async def test_hash_and_verify(passwords: Passwords) -> None:
     assert await passwords.verify(PASSWORD, stored) == YES
     assert await passwords.verify(Secret("seven wet owls read old map"), stored) == NO
     assert await passwords.hash(PASSWORD) != stored
-    assert not passwords.needs_rehash(stored)
 
 
 async def test_composed_and_decomposed_sign_in_alike(passwords: Passwords) -> None:
@@ -60,7 +59,7 @@ async def test_long_passwords_and_nul_count_whole(passwords: Passwords) -> None:
 @given(text=st.text(st.characters(exclude_categories=()), max_size=128))
 async def test_any_text_verifies_or_is_refused(passwords: Passwords, text: str) -> None:
     """L36: whatever text of permitted length is typed, it hashes and verifies, or is refused for lone surrogates."""
-    password = password_secret(text)
+    password = Secret(text.encode("utf-8", "surrogatepass"))
     if any("\ud800" <= c <= "\udfff" for c in text):
         with pytest.raises(Refused, match="password_invalid_characters"):
             await passwords.hash(password)
@@ -95,7 +94,7 @@ async def test_lone_surrogates_verify_false_at_equal_cost() -> None:
     """A password without a UTF-8 form matches nothing, raises nothing, and is worked for like any other."""
     passwords = cheap_passwords()
     stored = await passwords.hash(PASSWORD)
-    for password in (password_secret("seven \ud800 owls"), Secret(b"\xff\xfe\x00")):
+    for password in (Secret("seven \ud800 owls".encode("utf-8", "surrogatepass")), Secret(b"\xff\xfe\x00")):
         counted = Counting(CHEAP[0])
         passwords._scheme = counted
         assert await passwords.verify(password, stored) == NO
@@ -118,7 +117,6 @@ async def test_rehash_is_asked_for_when_scheme_cost_or_key_changed() -> None:
         now = cheap_passwords(Argon2id(16, 1, 1), ring)
         assert await now.verify(PASSWORD, stored) == STALE
         assert await now.verify(Secret("wrong"), stored) == NO
-        assert now.needs_rehash(stored)
         ring.newest = "k2"
         assert await before.verify(PASSWORD, stored) == STALE
         ring.newest = "k1"

@@ -1,1 +1,1 @@
-"""Accounts: who exists, under which identifiers, in which state. `load_active` is the one gate (L03)."""
+"""Accounts: who exists, under which identifiers, in which state. `why_barred` is the one gate (L03)."""

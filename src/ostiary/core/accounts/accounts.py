@@ -96,46 +96,44 @@ def from_row(row: store.AccountRow) -> Account:
     )
 
 
-async def load_active(reads: Reads, account_id: str, epoch: int | None = None) -> Account:
-    """The one gate (L03): the account, if it exists, is active and nothing has raised its epoch since `epoch`.
+def why_barred(account: Account, epoch: int | None) -> str:
+    """The one gate (L03): "" for an active account whose epoch nothing has raised since `epoch`, else the reason."""
+    if not account.is_active:
+        return f"account is {account.status}"
+    if epoch is not None and account.security_epoch != epoch:
+        return "the account's security epoch has changed"
+    return ""
+
+
+async def lock_active(change: Change, account_id: str, epoch: int | None = None) -> Account:
+    """The gate inside a change, holding the account's row until the end.
 
     Raises:
         Refused: `invalid_credentials`; the private reason says which.
     """
-    return _gate(await reads.one(store.LOAD, id=account_id), epoch)
-
-
-async def lock_active(change: Change, account_id: str, epoch: int | None = None) -> Account:
-    """The same gate inside a change, holding the account's row until the end.
-
-    Raises:
-        Refused: `invalid_credentials`.
-    """
-    return _gate(await change.one(store.LOCK, id=account_id), epoch)
-
-
-def _gate(row: store.AccountRow | None, epoch: int | None) -> Account:
+    row = await change.one(store.LOCK, id=account_id)
     if row is None:
         raise Refused(INVALID_CREDENTIALS, "no such account")
     account = from_row(row)
-    if not account.is_active:
-        raise Refused(INVALID_CREDENTIALS, f"account is {account.status}")
-    if epoch is not None and account.security_epoch != epoch:
-        raise Refused(INVALID_CREDENTIALS, "the account's security epoch has changed")
+    if reason := why_barred(account, epoch):
+        raise Refused(INVALID_CREDENTIALS, reason)
     return account
 
 
 async def find(reads: Reads, typed: str) -> store.Found | None:
     """The account that an identifier names, whatever its state; one query whether or not there is one."""
-    address = find_email(typed)
+    return await find_at(reads, find_email(typed))
+
+
+async def find_at(reads: Reads, address: Address | None) -> store.Found | None:
+    """The same for an address that was read already; None for what is no address."""
     return await reads.one(store.FIND, kind=EMAIL, normal=address.normal if address else "")
 
 
-def canonical_subject(found: store.Found | None, typed: str) -> str:
+def canonical_subject(found: store.Found | None, typed: str, address: Address | None) -> str:
     """What counters count: the account where there is one, else the normal form of what was typed (L09)."""
     if found is not None:
         return f"account:{found.account_id}"
-    address = find_email(typed)
     return f"typed:{address.normal if address else typed.strip().casefold()}"
 
 

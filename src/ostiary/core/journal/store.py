@@ -43,15 +43,6 @@ class Entry:
 ADD: Final = command(
     "journal.add", sa.insert(journal).values({c.name: bindparam(c.name) for c in journal.columns})
 )
-OF_ACCOUNT: Final = Query(
-    "journal.of_account",
-    sa.select(*journal.columns)
-    .where(journal.c.account_id == bindparam("account_id"))
-    .order_by(journal.c.id.desc())
-    .limit(bindparam("limit", type_=sa.Integer)),
-    Entry,
-    scan=True,
-)
 LATEST: Final = Query(
     "journal.latest",
     sa.select(*journal.columns).order_by(journal.c.id.desc()).limit(bindparam("limit", type_=sa.Integer)),

@@ -153,10 +153,6 @@ class Once:
         row = await change.one(store.TAKE, hash=tried.hash, purpose=use.name, now=change.micros)
         return None if row is None else Spent(row.subject, orjson.loads(row.data))
 
-    async def drop(self, change: Change, use: Use, subject: str) -> None:
-        """Make outstanding secrets of this use worthless."""
-        await change.run(store.DROP, subject=subject, purpose=use.name)
-
     async def claim(self, change: Change, use: Use, name: str, expires_at: datetime) -> bool:
         """Whether this is the first time that `name` is claimed: how a sealed value is made to work once."""
         claimed = await change.run(

@@ -55,13 +55,6 @@ CLAIM: Final = command(
     "once.claim",
     insert(once).values({c.name: bindparam(c.name) for c in once.columns}).on_conflict_do_nothing(),
 )
-DROP: Final = command(
-    "once.drop",
-    sa.delete(once).where(once.c.subject == bindparam("subject"), once.c.purpose == bindparam("purpose")),
-)
-DROP_SUBJECT: Final = command(
-    "once.drop_subject", sa.delete(once).where(once.c.subject == bindparam("subject"))
-)
 TAKE: Final = Query(
     "once.take",
     sa.delete(once)
@@ -71,15 +64,6 @@ TAKE: Final = Query(
         once.c.expires_at > bindparam("now"),
     )
     .returning(once.c.subject, once.c.data),
-    Taken,
-)
-PEEK: Final = Query(
-    "once.peek",
-    sa.select(once.c.subject, once.c.data).where(
-        once.c.hash == bindparam("hash"),
-        once.c.purpose == bindparam("purpose"),
-        once.c.expires_at > bindparam("now"),
-    ),
     Taken,
 )
 SPEND_TRY: Final = Query(

@@ -32,11 +32,6 @@ class Verdict:
     rehash: bool
 
 
-def password_secret(text: str) -> Secret:
-    """A password as it came in, lone surrogates and all (JSON can carry them; UTF-8 proper cannot)."""
-    return Secret(text.encode("utf-8", "surrogatepass"))
-
-
 def _text_of(password: Secret) -> str:
     """The password's text; whatever is not UTF-8 becomes lone surrogates, which no password may contain."""
     return password.reveal_bytes().decode("utf-8", "surrogateescape")
@@ -155,11 +150,6 @@ class Passwords:
         scheme, phc, key = found
         matches = await self._pool.run(proves, scheme, phc, data, key)
         return Verdict(matches, rehash=matches and self._is_outdated(phc))
-
-    def needs_rehash(self, stored: str) -> bool:
-        """Whether a stored string was made with another scheme, cost or pepper key than new ones are."""
-        phc = parse(stored)
-        return phc is None or self._is_outdated(phc)
 
     def open(self) -> None:
         """Hash again after `close`."""

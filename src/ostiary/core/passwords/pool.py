@@ -88,11 +88,6 @@ class HashingPool:
         """
         return await asyncio.wrap_future(self._submit(lambda: fn(*args)))
 
-    @property
-    def depth(self) -> int:
-        """How many calls wait for a thread."""
-        return len(self._waiting)
-
     def open(self) -> None:
         """Take calls again after `close`; threads are made by the first one."""
         with self._changed:

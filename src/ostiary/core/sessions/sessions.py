@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from ostiary.core.accounts.accounts import Account, from_row
+from ostiary.core.accounts.accounts import Account, from_row, why_barred
 from ostiary.core.accounts.store import AccountRow
 from ostiary.core.change import Change
 from ostiary.core.device import read_device
@@ -170,8 +170,8 @@ class Sessions:
         now = self._world.micros()
         if ended_at is not None or now >= row.expires_at or now >= row.last_seen_at + row.idle_for:
             raise Refused(SESSION_ENDED, "ended, idle or expired")
-        if not account.is_active or account.security_epoch != epoch:
-            raise Refused(SESSION_ENDED, "the account is disabled or its epoch has changed")
+        if reason := why_barred(account, epoch):
+            raise Refused(SESSION_ENDED, reason)
         if now - row.last_seen_at >= self._touch_every:
             await self._touch(row, now)
         session = _session(row)

@@ -115,8 +115,8 @@ class Door:
         self._sessions = sessions
         self._settings = settings
         self.known = KnownBrowsers(runner.world, ring)
-        self._factors = {factor.name: factor for factor in factors}
-        if len(self._factors) != len(factors):
+        self.factors: Final[Mapping[str, Factor]] = {factor.name: factor for factor in factors}
+        if len(self.factors) != len(factors):
             raise Misuse("two factors have the same name")
         # Without a rib that proves mailboxes nobody could ever get in.
         self._policy = Policy(settings.verify_email == "required" and can_verify_email)
@@ -188,7 +188,7 @@ class Door:
             flow.concerns(attempt.account_id)
             own = self.known.hit(entry.known_browser, attempt.account_id, attempt.security_epoch)
             await flow.reserve(*self._hits(entry, self._answers, f"account:{attempt.account_id}", own))
-            factor = self._factors.get(factor_name)
+            factor = self.factors.get(factor_name)
             # An empty answer never reaches a factor, so that none can take it for a right one (L02).
             asked = answer and factor and await factor.is_enrolled(flow.reads, attempt.account_id)
             proven = await factor.prove(flow.reads, attempt.account_id, answer) if factor and asked else None
@@ -202,7 +202,7 @@ class Door:
         account_id = standing.attempt.account_id
         names = await self._enrolled(flow.reads, account_id)
         for name in names:
-            proven = await self._factors[name].prove(flow.reads, account_id, answer)
+            proven = await self.factors[name].prove(flow.reads, account_id, answer)
             if proven is not None:
                 return standing.showing(proven)
         if names:
@@ -267,7 +267,7 @@ class Door:
 
     async def _enrolled(self, reads: Reads, account_id: str) -> tuple[str, ...]:
         return tuple(
-            [name for name, factor in self._factors.items() if await factor.is_enrolled(reads, account_id)]
+            [name for name, factor in self.factors.items() if await factor.is_enrolled(reads, account_id)]
         )
 
     def _failed(self, method: str, reason: str, account_id: str | None) -> Refused:

@@ -87,9 +87,13 @@ class Factor(Protocol):
 
     Attributes:
         name: As in the `factors` of the API: "totp", "backup_code", …
+        label: How the page asks for it: "Code from your authenticator app".
+        is_digits: Its answer is six digits.
     """
 
     name: str
+    label: str
+    is_digits: bool
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         """Whether this account can be asked for it."""

@@ -16,7 +16,7 @@ router = APIRouter(tags=["administration"])
 class ClaimBody(JsonBody):
     """The token from the link."""
 
-    token: Annotated[str, Field(min_length=1, max_length=200)]
+    token: Annotated[str, Field(min_length=1, max_length=flow.LONGEST_TOKEN)]
 
 
 class Claimed(JsonBody):

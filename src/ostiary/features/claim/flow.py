@@ -27,6 +27,7 @@ CLAIM_ISSUED: Final = EventType(
 CLAIM_FAILED: Final = EventType("claim_failed", "A wrong or spent claim link.", Severity.WARNING)
 EVENTS: Final = (CLAIM_ISSUED, CLAIM_FAILED)
 PAGE: Final = "/claim"
+LONGEST_TOKEN: Final = 200
 
 _DEPLOYMENT: Final = "deployment"
 _FAILURES: Final = Window("claim", Rate(10, parse_duration("15m")), failures_only=True)
@@ -45,8 +46,7 @@ async def issue(core: Core) -> str:
 
     async with core.runner.flow(Origin()) as flow:
         token = await flow.change(work)
-    base = core.settings.of(HttpSettings).base_url.rstrip("/")
-    return f"{base}{PAGE}?token={token.reveal()}"
+    return f"{core.settings.of(HttpSettings).link(PAGE)}?token={token.reveal()}"
 
 
 async def is_claimed(core: Core) -> bool:

@@ -20,7 +20,6 @@ DONE: Final = f"{flow.PAGE}/done"
 
 _CLAIM: Final = f"{__package__}/claim.html"
 _DONE: Final = f"{__package__}/done.html"
-_LONGEST_TOKEN: Final = 200
 
 
 async def ask(request: Request) -> Response:
@@ -34,7 +33,7 @@ async def claim(request: Request) -> Response:
     token = Form(visit.form).value("token")
     who = (await visit.session()).principal
     try:
-        await flow.claim(visit.edge.core, visit.origin, who, Secret(token[:_LONGEST_TOKEN]))
+        await flow.claim(visit.edge.core, visit.origin, who, Secret(token[:flow.LONGEST_TOKEN]))
     except Refused as refused:
         if refused.code is not CLAIM_INVALID:
             raise
@@ -50,7 +49,7 @@ async def done(request: Request) -> Response:
 
 
 async def _ask(visit: Visit, token: str) -> Response:
-    return await page(visit, _CLAIM, token=token[:_LONGEST_TOKEN], is_spent=not token)
+    return await page(visit, _CLAIM, token=token[:flow.LONGEST_TOKEN], is_spent=not token)
 
 
 PAGES: Final = (

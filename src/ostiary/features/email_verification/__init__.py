@@ -5,4 +5,7 @@ address never signs in.
 
     POST /auth/email/verify   {token} or {email, code}
     POST /auth/email/resend   {email}: 202 whether or not there is anything to resend
+    GET  /signup/check        look for the mail, or type its code
+    GET, POST /verify         the page behind the link, and what its button and the code's field send; then /verify/done
+    GET, POST /verify/resend  ask for another mail
 """

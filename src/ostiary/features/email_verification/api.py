@@ -16,9 +16,9 @@ router = APIRouter(tags=["email verification"])
 class VerifyBody(JsonBody):
     """Either the token from the link, or the address and the code."""
 
-    token: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    email: Annotated[str | None, Field(min_length=3, max_length=320)] = None
-    code: Annotated[str | None, Field(min_length=1, max_length=20)] = None
+    token: Annotated[str | None, Field(min_length=1, max_length=flow.LONGEST_TOKEN)] = None
+    email: Annotated[str | None, Field(min_length=3, max_length=flow.LONGEST_EMAIL)] = None
+    code: Annotated[str | None, Field(min_length=1, max_length=flow.LONGEST_CODE)] = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -32,7 +32,7 @@ class VerifyBody(JsonBody):
 class ResendBody(JsonBody):
     """The address that waits for its mail."""
 
-    email: Annotated[str, Field(min_length=3, max_length=320)]
+    email: Annotated[str, Field(min_length=3, max_length=flow.LONGEST_EMAIL)]
 
 
 class Verified(JsonBody):

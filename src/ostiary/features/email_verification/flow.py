@@ -33,6 +33,10 @@ FAILED: Final = EventType(
 EVENTS: Final = (RESENT, FAILED)
 MAIL: Final = "verify_email"
 PAGE: Final = "/verify"
+# Of what is typed, on the pages as in the API.
+LONGEST_EMAIL: Final = 320
+LONGEST_TOKEN: Final = 200
+LONGEST_CODE: Final = 20
 _DIGITS: Final = 6
 
 
@@ -50,7 +54,7 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
     claim = waiting.claim
     token = await parts.once.issue(change, _link(settings), claim.id)
     digits = await parts.once.issue_code(change, _code(settings), claim.id)
-    target = settings.verify_url or parts.settings.of(HttpSettings).base_url.rstrip("/") + PAGE
+    target = settings.verify_url or parts.settings.of(HttpSettings).link(PAGE)
     context = {
         "link": f"{target}?token={token.reveal()}",
         "code": digits.reveal(),

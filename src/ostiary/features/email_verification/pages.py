@@ -10,39 +10,43 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ostiary.core.accounts.address import parse_email
 from ostiary.features.email_verification import flow
 from ostiary.features.email_verification.flow import VERIFICATION_INVALID
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
 from ostiary.http.forms import Form
-from ostiary.http.pages import leave_note, may_go, page, page_problem, query_of, read_note, see, with_next
+from ostiary.http.pages import (
+    CHECK,
+    MAILED,
+    leave_note,
+    may_go,
+    page,
+    page_problem,
+    query_of,
+    read_note,
+    see,
+    with_next,
+)
 from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.secret import Secret
 
-CHECK: Final = "/signup/check"
 VERIFY: Final = flow.PAGE
 RESEND: Final = "/verify/resend"
 DONE: Final = "/verify/done"
-# Left by whoever had a mail sent to an address; registration leaves one, too.
-NOTE: Final = "mailed"
 
 _CHECK: Final = f"{__package__}/check.html"
 _CONFIRM: Final = f"{__package__}/confirm.html"
 _RESEND: Final = f"{__package__}/resend.html"
 _DONE: Final = f"{__package__}/done.html"
-_LONGEST_EMAIL: Final = 320
-_LONGEST_TOKEN: Final = 200
-_LONGEST_CODE: Final = 20
 
 
 async def check(request: Request) -> Response:
     """Look for the mail, and type its code. The address comes by a sealed cookie, never in the page's own address."""
     visit = visit_of(request.scope)
-    told = read_note(visit, NOTE)
+    told = read_note(visit, MAILED)
     notice = "We have sent another mail." if query_of(request, "done") == "resent" else ""
     return await _check_page(visit, Form(), told.get("email", ""), notice=notice)
 
@@ -53,18 +57,18 @@ async def verify(request: Request) -> Response:
     token = query_of(request, "token")
     if not token:
         return see(CHECK)
-    return await page(visit, _CONFIRM, token=token[:_LONGEST_TOKEN])
+    return await page(visit, _CONFIRM, token=token[:flow.LONGEST_TOKEN])
 
 
 async def prove(request: Request) -> Response:
     """Prove an address with the link's token, or with the address and its code."""
     visit = visit_of(request.scope)
     form = Form(visit.form)
-    token = form.value("token")[:_LONGEST_TOKEN]
+    token = form.value("token")[:flow.LONGEST_TOKEN]
     if token:
         return await _prove_by_link(visit, token)
-    email = form.text("email", _LONGEST_EMAIL, missing="Enter your e-mail address.").strip()
-    code = form.text("code", _LONGEST_CODE, missing="Enter the code from the mail.")
+    email = form.text("email", flow.LONGEST_EMAIL, missing="Enter your e-mail address.").strip()
+    code = form.text("code", flow.LONGEST_CODE, missing="Enter the code from the mail.")
     if form.errors:
         return await _check_page(visit, form, email, 422)
     try:
@@ -99,24 +103,23 @@ async def resend(request: Request) -> Response:
     """Send the mail again if the address waits for one; the answer does not tell."""
     visit = visit_of(request.scope)
     form = Form(visit.form)
-    email = form.text("email", _LONGEST_EMAIL, missing="Enter your e-mail address.").strip()
+    email = form.text("email", flow.LONGEST_EMAIL, missing="Enter your e-mail address.").strip()
     if form.errors:
         return await _resend_page(visit, form, 422)
     try:
-        parse_email(email)
         await flow.resend(visit.edge.core, visit.origin, email)
     except Refused as refused:
         if form.blame(refused):
             return await _resend_page(visit, form, refused.code.status)
         raise
-    destination = read_note(visit, NOTE).get("next", "")
-    return see(f"{CHECK}?done=resent", [leave_note(visit, NOTE, email=email, next=destination)])
+    destination = read_note(visit, MAILED).get("next", "")
+    return see(f"{CHECK}?done=resent", [leave_note(visit, MAILED, email=email, next=destination)])
 
 
 async def done(request: Request) -> Response:
     """The address is proven; signing in is a step of its own."""
     visit = visit_of(request.scope)
-    destination = may_go(visit, read_note(visit, NOTE).get("next", ""))
+    destination = may_go(visit, read_note(visit, MAILED).get("next", ""))
     login = with_next("/login", destination) if visit.edge.shell.has("/login") else ""
     return await page(visit, _DONE, login=login)
 
@@ -143,7 +146,7 @@ async def _resend_page(
     *,
     is_spent: bool = False,
 ) -> Response:
-    email = form.value("email") or read_note(visit, NOTE).get("email", "")
+    email = form.value("email") or read_note(visit, MAILED).get("email", "")
     return await page(visit, _RESEND, status, headers, form=form, email=email, is_spent=is_spent)
 
 

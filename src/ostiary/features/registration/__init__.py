@@ -4,4 +4,5 @@ The answer, its cost and the mail that follows are the same whether the address 
 of a taken address gets a mail that says so, and nobody else learns it.
 
     POST /auth/register   202, and a mail
+    GET, POST /signup     the same as a page; it leads to the page for the code, where that rib is there
 """

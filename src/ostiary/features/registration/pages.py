@@ -12,7 +12,17 @@ from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
 from ostiary.http.entrance import present
 from ostiary.http.forms import Form
-from ostiary.http.pages import leave_note, may_go, page, page_problem, query_of, see, with_next
+from ostiary.http.pages import (
+    CHECK,
+    MAILED,
+    leave_note,
+    may_go,
+    page,
+    page_problem,
+    query_of,
+    see,
+    with_next,
+)
 from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
@@ -20,9 +30,6 @@ from ostiary.kernel.errors import Refused
 from ostiary.protocols.password_rules import PasswordRules
 
 SIGNUP: Final = "/signup"
-# Another rib's page: where to type the code from the mail. Its note holds the address.
-CHECK: Final = "/signup/check"
-CHECK_NOTE: Final = "mailed"
 
 _SIGNUP: Final = f"{__package__}/signup.html"
 _CLOSED: Final = f"{__package__}/closed.html"
@@ -61,7 +68,7 @@ async def sign_up(request: Request) -> Response:
         raise
     if not visit.edge.shell.has(CHECK):
         return see("/login?done=registered")
-    return see(CHECK, [leave_note(visit, CHECK_NOTE, email=email.strip(), next=destination)])
+    return see(CHECK, [leave_note(visit, MAILED, email=email.strip(), next=destination)])
 
 
 def _is_open(visit: Visit) -> bool:

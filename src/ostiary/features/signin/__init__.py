@@ -6,4 +6,7 @@
     POST /auth/login/factor    a factor for a sign-in that waits
     GET  /auth/session         who am I (hot)
     POST /auth/logout          end this session, or all of them
+    GET, POST /login           the same as pages; so are /login/factor and /logout
+
+    ostiary users unlock       end a lock, and enable the password that it disabled
 """

@@ -1,7 +1,7 @@
 """Owns the JSON routes of signing in and out, and the hot route that says who one is."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -14,9 +14,7 @@ from ostiary.core.signin.door import FactorRequired, SignedIn
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.assembly import json_response
-from ostiary.http.cookies import Header
-from ostiary.http.csrf import csrf_token
-from ostiary.http.entrance import begin, hand_out, present, resume
+from ostiary.http.entrance import begin, csrf_cookie, hand_out, present, resume, take_back
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.redirects import safe_next
 from ostiary.http.visit import Visit, visit_of
@@ -31,11 +29,11 @@ class LoginBody(JsonBody):
     A `code` saves the second step when a factor is enrolled. `next` comes back as `redirect_to` if it is allowed.
     """
 
-    identifier: Annotated[str, Field(min_length=1, max_length=320)]
+    identifier: Annotated[str, Field(min_length=1, max_length=flow.LONGEST_IDENTIFIER)]
     password: str
     remember: bool = False
     delivery: Literal["cookie"] = "cookie"
-    code: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    code: Annotated[str | None, Field(min_length=1, max_length=flow.LONGEST_CODE)] = None
     next: Annotated[str | None, Field(max_length=2000)] = None
 
 
@@ -44,7 +42,7 @@ class FactorBody(JsonBody):
 
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
-    code: Annotated[str, Field(max_length=64)]
+    code: Annotated[str, Field(max_length=flow.LONGEST_CODE)]
     delivery: Literal["cookie"] = "cookie"
     next: Annotated[str | None, Field(max_length=2000)] = None
 
@@ -92,21 +90,25 @@ class LoginWaits(JsonBody):
     factors: list[str]
 
 
-def _user(account: Account) -> UserView:
-    return UserView(
-        id=account.id, email=account.email, email_verified=account.is_email_verified, name=account.name
-    )
+# Plain objects, which the typed routes check against their views and the hot route writes as they are.
+def _user(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "email": account.email,
+        "email_verified": account.is_email_verified,
+        "name": account.name,
+    }
 
 
-def _session(session: Session) -> SessionView:
-    return SessionView(
-        id=session.id,
-        created_at=session.created_at,
-        last_seen_at=session.last_seen_at,
-        expires_at=session.expires_at,
-        amr=list(session.amr),
-        acr=session.acr,
-    )
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "created_at": session.created_at,
+        "last_seen_at": session.last_seen_at,
+        "expires_at": session.expires_at,
+        "amr": list(session.amr),
+        "acr": session.acr,
+    }
 
 
 def _answer(
@@ -119,8 +121,8 @@ def _answer(
     if isinstance(outcome, SignedIn):
         response.raw_headers.extend(hand_out(visit, outcome))
         return LoginComplete(
-            user=_user(outcome.account),
-            session=_session(outcome.session),
+            user=UserView(**_user(outcome.account)),
+            session=SessionView(**_session(outcome.session)),
             redirect_to=safe_next(body.next, visit.edge.settings.after_sign_in),
         )
     response.raw_headers.append(visit.edge.cookies.set_pre(pre))
@@ -159,41 +161,23 @@ async def logout(
     who = await present(visit)
     if who is not None:
         await flow.sign_out(core, visit.origin, who, everywhere=body is not None and body.everywhere)
-    response.raw_headers.extend([*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')])
+    response.raw_headers.extend(take_back(visit))
 
 
 async def session(request: Request) -> PlainResponse:
     """Who am I: one indexed query, without FastAPI's layer."""
     visit = visit_of(request.scope)
     resolved: Resolved = await visit.session()
-    headers: list[Header] = []
-    if visit.cookies.csrf is None:
-        # Lost or never stored: without it a script could not make any unsafe call.
-        keep_for = resolved.session.expires_at - resolved.session.created_at
-        token = csrf_token(visit.edge.core.ring, resolved.session.id)
-        headers.append(
-            visit.edge.cookies.set_csrf(token, keep_for if resolved.session.is_remembered else None)
-        )
+    # The browser may have lost it, or never stored it.
+    headers = [csrf_cookie(visit, resolved.session)] if visit.cookies.csrf is None else []
     return json_response(_who(resolved), headers=headers)
 
 
 def _who(resolved: Resolved) -> dict[str, object]:
-    account, current, principal = resolved.account, resolved.session, resolved.principal
+    principal = resolved.principal
     return {
-        "user": {
-            "id": account.id,
-            "email": account.email,
-            "email_verified": account.is_email_verified,
-            "name": account.name,
-        },
-        "session": {
-            "id": current.id,
-            "created_at": current.created_at,
-            "last_seen_at": current.last_seen_at,
-            "expires_at": current.expires_at,
-            "amr": current.amr,
-            "acr": current.acr,
-        },
+        "user": _user(resolved.account),
+        "session": _session(resolved.session),
         "principal": {
             "account_id": principal.account_id,
             "session_id": principal.session_id,

@@ -16,6 +16,9 @@ UNLOCKED: Final = EventType(
     "account_unlocked", "An operator ended a lock and enabled the password.", Severity.NOTICE
 )
 EVENTS: Final = (UNLOCKED,)
+# Of what is typed, on the page as in the API.
+LONGEST_IDENTIFIER: Final = 320
+LONGEST_CODE: Final = 64
 
 
 async def sign_out(core: Core, origin: Origin, who: Principal, *, everywhere: bool) -> None:
@@ -45,7 +48,7 @@ async def unlock(core: Core, email: str) -> str:
         found = await accounts.find(change, email)
         if found is None:
             raise Refused(NOT_FOUND, "nobody has this address")
-        await core.throttle.clear(change.tx, Hit(LOCKOUT, accounts.canonical_subject(found, email)))
+        await core.throttle.clear(change.tx, Hit(LOCKOUT, accounts.canonical_subject(found, email, None)))
         await accounts.enable_password(change, found.account_id)
         await change.emit(UNLOCKED(found.account_id))
         return found.account_id

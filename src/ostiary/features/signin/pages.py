@@ -13,7 +13,7 @@ from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import begin, hand_out, present, resume
+from ostiary.http.entrance import begin, hand_out, present, resume, take_back
 from ostiary.http.forms import Form
 from ostiary.http.pages import (
     LOGIN,
@@ -40,20 +40,11 @@ _FACTOR: Final = f"{__package__}/factor.html"
 _UNVERIFIED: Final = f"{__package__}/unverified.html"
 _LOGOUT: Final = f"{__package__}/logout.html"
 _NOTE: Final = "factor"
-_LONGEST_IDENTIFIER: Final = 320
-_LONGEST_CODE: Final = 64
 _MOST_FACTORS: Final = 10
 _NOTICES: Final = {
     "signed-out": "You are signed out.",
     "registered": "Your account is ready. Sign in.",
 }
-# How a factor is asked for; one that is not listed is called by its name.
-_ASKED: Final = {
-    "totp": "Code from your authenticator app",
-    "backup_code": "Backup code",
-    "email_code": "Code from the mail we sent you",
-}
-_DIGITS: Final = frozenset({"totp", "email_code"})
 # A wrong password and an over-long one are the same to whoever signs in.
 _WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)
 
@@ -73,7 +64,7 @@ async def log_in(request: Request) -> Response:
     visit = visit_of(request.scope)
     core, form = visit.edge.core, Form(visit.form)
     destination = may_go(visit, form.value("next"))
-    identifier = form.text("identifier", _LONGEST_IDENTIFIER, missing="Enter your e-mail address.")
+    identifier = form.text("identifier", flow.LONGEST_IDENTIFIER, missing="Enter your e-mail address.")
     password = form.secret("password", missing="Enter your password.")
     if form.errors:
         return await _login_page(visit, form, destination, 422)
@@ -145,8 +136,7 @@ async def log_out(request: Request) -> Response:
     who = await present(visit)
     if who is not None:
         await flow.sign_out(visit.edge.core, visit.origin, who, everywhere=False)
-    headers = [*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')]
-    return see(f"{LOGIN}?done=signed-out", headers)
+    return see(f"{LOGIN}?done=signed-out", take_back(visit))
 
 
 def _go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destination: str) -> Response:
@@ -189,7 +179,9 @@ async def _factor_page(
     headers: list[Header] | tuple[Header, ...] = (),
 ) -> Response:
     allow_redirect(visit, destination)
-    names = {name: _ASKED.get(name, name.replace("_", " ").capitalize()) for name in factors}
+    # What the form names may be none of ours; the door refuses it, and until then it is called by its own name.
+    known = visit.edge.core.door.factors
+    names = {name: known[name].label if name in known else name for name in factors}
     return await page(
         visit,
         _FACTOR,
@@ -199,8 +191,8 @@ async def _factor_page(
         attempt=attempt,
         factors=names,
         chosen=chosen,
-        is_digits=chosen in _DIGITS,
-        limit=_LONGEST_CODE,
+        is_digits=chosen in known and known[chosen].is_digits,
+        limit=flow.LONGEST_CODE,
         next=destination,
     )
 

@@ -46,11 +46,11 @@ class PasswordWay:
 
     async def identify(self, reads: Reads, submission: Submission) -> Candidate:
         """Look the identifier up, and what waits to be proven under it."""
-        found = await accounts.find(reads, submission.identifier)
-        address = find_email(submission.identifier)
+        address = find_email(submission.identifier)  # read once: it costs more than the query
+        found = await accounts.find_at(reads, address)
         waiting = await claims.live(reads, address.normal if address else "", self._world.micros())
         return Candidate(
-            accounts.canonical_subject(found, submission.identifier),
+            accounts.canonical_subject(found, submission.identifier, address),
             found.account_id if found else None,
             found.security_epoch if found else 0,
             carried=_Carried(found, waiting[0] if waiting else None),

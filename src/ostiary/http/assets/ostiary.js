@@ -22,7 +22,7 @@
     input.form?.addEventListener("submit", () => { input.type = "password"; say(); });
   });
 
-  // A rough estimate in bits, as the server's own hint does it; the rules are the server's.
+  // A rough estimate in bits: a hint and nothing more, made here alone. The rules are the server's.
   const LOOKED_AT = 128;
   const GRADES = [20, 35, 50, 65];
   const WORDS = ["Very easy to guess", "Easy to guess", "Could be better", "Good", "Very good"];
