@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all check format bench docs system-packages clean
+.PHONY: help install run notes test test-all check format bench docs screenshots system-packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,10 +22,13 @@ install: .venv/.installed ## create .venv with the locked versions
 run: install ## serve on http://127.0.0.1:8000 with an embedded database (PORT=…, DATA=…)
 	$(BIN)/ostiary serve --dev --data $(DATA) --port $(PORT)
 
-test: check system-packages ## the linters, then every test but the slow ones
+notes: install ## serve the FastAPI example on http://127.0.0.1:8000 with its data in .data-notes (PORT=…)
+	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m uvicorn examples.fastapi_notes.app:app --port $(PORT)
+
+test: check system-packages node_modules/.installed ## the linters, then every test but the slow ones
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: check system-packages ## the linters, then every test
+test-all: check system-packages node_modules/.installed ## the linters, then every test
 	$(BIN)/python -m pytest -m "" --timeout 1800 $(PYTEST_ARGS)
 
 check: install ## ruff, mypy --strict, import-linter
@@ -44,11 +47,30 @@ bench: install ## measure, and name the interpreter beside the figures
 docs: install ## write the generated reference pages
 	$(BIN)/python tools/generate_docs.py
 
-# Debian packages that tests need and no registry has. None today: PostgreSQL comes from this machine or from a wheel.
-system-packages:
+screenshots: install system-packages ## photograph the pages for the README
+	$(BIN)/python -m tools.screenshots
 
-clean: ## remove what can be made again; your data in .data stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+# What tests need and no registry has: a browser with a font, and npm. PostgreSQL comes from this machine or from a wheel.
+system-packages:
+	@missing=; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || [ -n "$$OSTIARY_TEST_CHROMIUM" ] || missing="chromium fonts-dejavu-core"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "The browser tests need $$missing: install that (as root), then run make again." >&2; exit 1; \
+	fi
+
+# axe-core, which judges the pages' accessibility; exactly what package-lock.json says.
+node_modules/.installed: package.json package-lock.json | system-packages
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+clean: ## remove what can be made again; your data in .data and .data-notes stays
+	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
 # venv, then uv from the registry inside it, then exactly what uv.lock says.
 .venv/.installed: pyproject.toml uv.lock | .venv/.uv

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.integrations import fastapi
 from tests.docs.markdown import blocks, section
-from tests.support.server import environment, serving
+from tests.support.server import environment, production, serving
 from tests.support.tree import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+FASTAPI = (ROOT / "docs" / "integrations" / "fastapi.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
 
@@ -51,7 +53,10 @@ def test_the_tour_talks_to_make_run() -> None:
     assert "PORT   ?= 8000" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/testing.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/testing.md", "docs/integrations/fastapi.md"],
+)
 def test_every_make_command_exists(name: str) -> None:
     """Whatever a guide tells people to make is a target."""
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -129,3 +134,46 @@ def test_the_rib_of_the_guide_works(tmp_path: Path) -> None:
     program.write_text(_RIB_PROGRAM)
     said = shell(f"python -W error {program} {folder.parent} {tmp_path}", tmp_path).splitlines()
     assert said == ['200 {"words":"Good day, Anna!"}', "['greeting_sent', 'greeting_welcome']"]
+
+
+_VISIT = """
+import re, sys, time
+from app import app, auth
+from starlette.testclient import TestClient
+
+body = {"email": "mira@example.com", "password": "quiet harbour seventeen lanterns"}
+with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+    print(client.get("/me").status_code)
+    assert client.post("/auth/register", json=body).status_code == 202
+    while not (mails := auth.engine.mailbox.messages()):
+        time.sleep(0.05)
+    token = re.search(r"token=([\\w-]+)", mails[0]["text"])[1]
+    assert client.post("/auth/email/verify", json={"token": token}).status_code == 200
+    client.post("/auth/login", json={"identifier": body["email"], "password": body["password"]})
+    print(client.get("/me").json())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("README.md", "In your FastAPI app"), ("docs/integrations/fastapi.md", "")]
+)
+def test_the_lines_for_a_fastapi_app_are_enough(tmp_path: Path, name: str, title: str) -> None:
+    """The first example of the README and of its page is a whole application: 401, sign up, sign in, hello."""
+    text = (ROOT / name).read_text("utf-8")
+    (tmp_path / "app.py").write_text(blocks(section(text, title) if title else text, "python")[0])
+    (tmp_path / "visit.py").write_text(_VISIT)
+    said = shell("python -W error visit.py", tmp_path).splitlines()
+    assert said == ["401", "{'hello': 'mira@example.com'}"]
+
+
+def test_the_page_about_fastapi_shows_every_name_and_works(tmp_path: Path) -> None:
+    """Its guards and their test run as they are written, its production settings start, and no name is left out."""
+    shown = {block.splitlines()[0][2:]: block for block in blocks(FASTAPI, "python")}
+    for file, block in shown.items():
+        (tmp_path / file).write_text(block)
+    assert "1 passed" in shell("python -m pytest -q -W error -p no:cacheprovider test_guards.py", tmp_path)
+    given = production() | {"database": f"sqlite:///{tmp_path / 'auth.db'}"}
+    settings = {f"OSTIARY_{name.upper()}": str(value) for name, value in given.items()}
+    shell("python -W error production.py", tmp_path, **settings)
+    missing = [name for name in fastapi.__all__ if not re.search(rf"\b{name}\b", "".join(shown.values()))]
+    assert missing == []

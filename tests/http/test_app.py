@@ -484,3 +484,18 @@ async def test_a_mount_point_is_not_part_of_the_path(stage: Stage) -> None:
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
         assert (await client.get("/sub/method")).text == "GET"
         assert (await client.get("/sub/auth/json-method")).json() == {"method": "GET"}
+
+
+async def test_a_server_may_ask_for_the_lifespan(stage: Stage) -> None:
+    """The app itself has nothing to start or to stop, and says so."""
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+    told: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": next(asked)}
+
+    async def send(message: Any) -> None:
+        told.append(message["type"])
+
+    await stage.app({"type": "lifespan"}, receive, send)
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

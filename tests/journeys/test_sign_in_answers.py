@@ -47,3 +47,15 @@ async def test_a_session_that_is_brought_along_ends(kit: Kit) -> None:
     assert (await browser.post("/auth/login", json=body)).status_code == 200
     other = kit.browser(cookies={kit.engine.app.edge.cookies.session: before})
     assert (await other.get("/auth/session")).json()["code"] == "session_ended"
+
+
+async def test_one_object_is_written_one_way(kit: Kit) -> None:
+    """User and session are the same, down to the form of the moments, in the sign-in's answer and in "who am I"."""
+    browser = await kit.signed_up("anna@example.com")
+    body = {"identifier": "anna@example.com", "password": PASSWORD}
+    answer = (await browser.post("/auth/login", json=body)).json()
+    who = (await browser.get("/auth/session")).json()
+    assert {name: answer[name] for name in ("user", "session")} == {
+        name: who[name] for name in ("user", "session")
+    }
+    assert who["principal"]["auth_time"].endswith("Z")

@@ -168,12 +168,11 @@ async def test_refused_before_the_route(
 @pytest.mark.parametrize(
     "kind", ["application/json", "Application/JSON; charset=utf-8", "application/scim+json"]
 )
-async def test_json_is_parsed_once_and_replayed(kind: str) -> None:
-    """A hot route finds the value, and the bytes are still there for whoever reads them."""
+async def test_json_is_judged_and_replayed(kind: str) -> None:
+    """Whoever reads the body after it was judged finds the same bytes."""
     stage = await build()
     async with stage.client() as client:
         answer = await client.post("/auth/echo", headers={"content-type": kind}, content=b'{"a": 1}')
-    assert answer.json()["json"] == {"a": 1}
     assert answer.json()["body"] == '{"a": 1}'
 
 
@@ -186,9 +185,7 @@ async def drive(body: Body, messages: list[Any]) -> None:
     async def send(message: Any) -> None:
         raise AssertionError("nobody is answered here")
 
-    visit = type(
-        "V", (), {"headers": {b"content-type": b"application/json"}, "takes_form": False, "json": None}
-    )()
+    visit = type("V", (), {"headers": {b"content-type": b"application/json"}, "takes_form": False})()
     scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", KEY: visit}
     await body(scope, receive, send)
 

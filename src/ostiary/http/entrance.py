@@ -1,7 +1,6 @@
 """Owns what the door needs of a request, and what signing in and out put into the response, for every way in."""
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
 
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.core.signin.door import Entry, SignedIn
@@ -12,8 +11,6 @@ from ostiary.http.visit import Visit
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-
-_SECOND: Final = timedelta(seconds=1)
 
 
 async def whose(visit: Visit) -> Resolved | None:
@@ -55,18 +52,15 @@ async def resume(visit: Visit) -> Entry:
     )
 
 
-def _keep_for(visit: Visit, session: Session) -> timedelta | None:
-    """How long browsers keep a session's cookies from now on; None: until they are closed."""
-    if not session.is_remembered:
-        return None
-    left = session.expires_at - visit.edge.core.world.now()
-    return -(-left // _SECOND) * _SECOND
+def _keep_for(session: Session, now: datetime) -> timedelta | None:
+    """How long browsers keep a session's cookies; None: until they are closed."""
+    return session.expires_at - now if session.is_remembered else None
 
 
 def csrf_cookie(visit: Visit, session: Session) -> Header:
     """The cookie with a session's CSRF token, without which scripts can make no unsafe call."""
     token = csrf_token(visit.edge.core.ring, session.id)
-    return visit.edge.cookies.set_csrf(token, _keep_for(visit, session))
+    return visit.edge.cookies.set_csrf(token, _keep_for(session, visit.edge.core.world.now()))
 
 
 def take_back(visit: Visit) -> list[Header]:
@@ -78,7 +72,7 @@ def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:
     """The cookies of a session that has just begun."""
     core, cookies, account = visit.edge.core, visit.edge.cookies, outcome.account
     headers = [
-        cookies.set_session(outcome.token, _keep_for(visit, outcome.session)),
+        cookies.set_session(outcome.token, _keep_for(outcome.session, outcome.session.created_at)),
         csrf_cookie(visit, outcome.session),
         cookies.set_known(
             core.door.known.remember(visit.cookies.known, account.id, account.security_epoch), KNOWN_FOR

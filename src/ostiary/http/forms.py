@@ -68,8 +68,9 @@ class Form:
     def blame(self, refused: Refused) -> bool:
         """Put a flow's refusal next to the fields that it is about; False when it is about none."""
         details: Mapping[str, Any] = refused.details
-        for violation in details.get("violations", ()):
-            self.refuse("password", violation["message"])
         for error in details.get("errors", ()):
             self.refuse(str(error["loc"][-1]), error["message"])
+        # The summary follows the form, where a new password comes last.
+        for violation in details.get("violations", ()):
+            self.refuse("password", violation["message"])
         return bool(self.errors)

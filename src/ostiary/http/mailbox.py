@@ -53,7 +53,9 @@ def routes(mailbox: Mailbox) -> tuple[Hot, ...]:
 def _refuse_foreign_host(request: Request) -> None:
     # A foreign page whose name is made to resolve to this machine (DNS rebinding) would read the mails of whoever
     # develops here; it cannot choose the Host header.
-    if not is_loopback(request.url.hostname or ""):
+    peer = request.client.host if request.client else ""
+    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+    if not (is_loopback(host) and is_loopback(peer)):
         raise Refused(NOT_FOUND, "the mailbox was asked for under a foreign name")
 
 

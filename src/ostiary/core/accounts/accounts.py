@@ -154,14 +154,15 @@ async def create_unless_known(change: Change, address: Address, name: str, passw
         Conflict: somebody else was first; run the change again.
     """
     owner = await owner_of(change, address)
-    account_id = owner.account_id if owner else change.world.id()
+    # A fresh id in either case: with the owner's, a password would be added to an account that has none.
+    fresh = change.world.id()
     given = {"kind": EMAIL, "normal": address.normal, "now": change.micros}
-    await change.run(store.ADD_UNLESS_KNOWN, id=account_id, name=name, **given)
-    added = await change.run(store.ADD_IDENTIFIER, account_id=account_id, shown=address.shown, **given)
+    await change.run(store.ADD_UNLESS_KNOWN, id=fresh, name=name, **given)
+    added = await change.run(store.ADD_IDENTIFIER, account_id=fresh, shown=address.shown, **given)
     if owner is None and not added:
         raise Conflict("address")
-    await change.run(store.ADD_PASSWORD, account_id=account_id, hash=password_hash, now=change.micros)
-    return account_id
+    await change.run(store.ADD_PASSWORD, account_id=fresh, hash=password_hash, now=change.micros)
+    return owner.account_id if owner else fresh
 
 
 async def redeem(change: Change, claim: Claim) -> str | None:
@@ -180,12 +181,10 @@ async def redeem(change: Change, claim: Claim) -> str | None:
     account_id = await create_unless_known(change, claim.address, claim.name, claim.password_hash)
     await lock_active(change, account_id)
     if owner is not None and owner.password_hash != claim.password_hash:
-        await change.run(
-            store.REPLACE_UNPROVEN, of_account=account_id, new_name=claim.name, now=change.micros
-        )
-        await change.run(
-            store.SET_PASSWORD, of_account=account_id, new_hash=claim.password_hash, now=change.micros
-        )
+        # Two registrations, one mailbox, and no telling whose the account is: neither password counts any more and
+        # every session ends. Who reads the mailbox sets a new password by a reset.
+        await change.run(store.RAISE_EPOCH, of_account=account_id, now=change.micros)
+        await change.run(store.DROP_PASSWORD, of_account=account_id)
     proven = await change.run(
         store.VERIFY,
         of_kind=EMAIL,

@@ -187,19 +187,14 @@ ADD_PASSWORD: Final = command(
     .on_conflict_do_nothing(),
 )
 # The first proof of a mailbox by another registration than the account's own: what was set before it is gone (L10).
-REPLACE_UNPROVEN: Final = command(
-    "accounts.replace_unproven",
+RAISE_EPOCH: Final = command(
+    "accounts.raise_epoch",
     sa.update(account)
     .where(account.c.id == bindparam("of_account"))
-    .values(
-        name=bindparam("new_name"), updated_at=bindparam("now"), security_epoch=account.c.security_epoch + 1
-    ),
+    .values(updated_at=bindparam("now"), security_epoch=account.c.security_epoch + 1),
 )
-SET_PASSWORD: Final = command(
-    "accounts.set_password",
-    sa.update(password)
-    .where(password.c.account_id == bindparam("of_account"))
-    .values(hash=bindparam("new_hash"), set_at=bindparam("now"), disabled_at=sa.null()),
+DROP_PASSWORD: Final = command(
+    "accounts.drop_password", sa.delete(password).where(password.c.account_id == bindparam("of_account"))
 )
 PASSWORD: Final = Query(
     "accounts.password",

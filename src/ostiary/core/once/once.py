@@ -13,7 +13,7 @@ from ostiary.core.keys.ring import Keyring, framed, purpose
 from ostiary.core.once import store
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, span_micros, to_micros
-from ostiary.storage.database import Database, Transaction
+from ostiary.storage.database import Contended, Database, Transaction
 
 CODES: Final = purpose("code", "Keyed MACs of six-digit codes.")
 CODE_TRIES: Final = 5
@@ -120,8 +120,16 @@ class Once:
         The tries are spent before the codes are looked at, so concurrent guesses never get more than five each. And
         something is always written, so that a code that exists costs what one that does not exist costs.
         """
-        found: CodeTry | None = None
         names = (subjects,) if isinstance(subjects, str) else subjects
+        try:
+            return await self._try_codes(database, use, names, presented)
+        except Contended:
+            return await self._try_codes(database, use, names, presented)
+
+    async def _try_codes(
+        self, database: Database, use: Use, names: Sequence[str], presented: Secret
+    ) -> CodeTry | None:
+        found: CodeTry | None = None
         async with database.transaction() as tx:
             for subject in names:
                 row = await tx.one(

@@ -1,6 +1,6 @@
 """Owns the walk through the door: count the try, prove, decide, and on `Complete` – once – make the session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 

@@ -33,7 +33,7 @@ async def claim(request: Request) -> Response:
     token = Form(visit.form).value("token")
     who = (await visit.session()).principal
     try:
-        await flow.claim(visit.edge.core, visit.origin, who, Secret(token[:flow.LONGEST_TOKEN]))
+        await flow.claim(visit.edge.core, visit.origin, who, Secret(token[: flow.LONGEST_TOKEN]))
     except Refused as refused:
         if refused.code is not CLAIM_INVALID:
             raise
@@ -49,7 +49,7 @@ async def done(request: Request) -> Response:
 
 
 async def _ask(visit: Visit, token: str) -> Response:
-    return await page(visit, _CLAIM, token=token[:flow.LONGEST_TOKEN], is_spent=not token)
+    return await page(visit, _CLAIM, token=token[: flow.LONGEST_TOKEN], is_spent=not token)
 
 
 PAGES: Final = (

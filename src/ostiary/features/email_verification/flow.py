@@ -1,6 +1,7 @@
 """Owns issuing, resending and redeeming proofs of an address."""
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -40,6 +41,24 @@ LONGEST_CODE: Final = 20
 _DIGITS: Final = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """The registration that a browser made, as its sealed note says.
+
+    Attributes:
+        claim_id: Its id.
+        email: The address as typed.
+    """
+
+    claim_id: str
+    email: str
+
+    def is_another(self, claim: Claim) -> bool:
+        """Whether a claim is on the same address but not this one: somebody else's, or an older one of one's own."""
+        address = find_email(self.email)
+        return address is not None and claim.normal == address.normal and claim.id != self.claim_id
+
+
 def _link(settings: VerificationSettings) -> Use:
     return Use("verify_email_link", settings.verify_link_lifetime)
 
@@ -67,8 +86,11 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
     await parts.post.send(change, MAIL, claim.shown, context, live=waiting.is_live)
 
 
-async def resend(core: Core, origin: Origin, email: str) -> None:
+async def resend(core: Core, origin: Origin, email: str, mine: Mine | None = None) -> None:
     """Send a new link and code if this address waits for one; the caller learns nothing.
+
+    Args:
+        mine: The registration that this browser made, if it is known: then only that one's mail is sent again.
 
     Raises:
         Refused: `invalid_request`, `too_many_attempts` (counted by what was typed, known or not).
@@ -80,10 +102,10 @@ async def resend(core: Core, origin: Origin, email: str) -> None:
             Hit(Window("resend", settings.resend_per_network), origin.network),
             Hit(Window("resend-address", settings.resend_per_address, by_network=False), address.normal),
         )
-        await flow.change(lambda change: _resend(core, change, address))
+        await flow.change(lambda change: _resend(core, change, address, mine))
 
 
-async def _resend(core: Core, change: Change, address: Address) -> None:
+async def _resend(core: Core, change: Change, address: Address, mine: Mine | None) -> None:
     """A new mail for every registration that waits: we cannot know which is the owner's, and each mail says its own."""
     owner = await accounts.owner_of(change, address)
     is_proven = owner is not None and owner.verified_at is not None
@@ -92,9 +114,9 @@ async def _resend(core: Core, change: Change, address: Address) -> None:
         # An account that may be used before its address is proven, whose own claim has expired.
         own = Address(address.normal, owner.shown)
         waiting = [await claims.add(change, own, "", owner.password_hash or "", None)]
+    waiting = [claim for claim in waiting if mine is None or not mine.is_another(claim)]
     await change.emit(RESENT(owner.account_id if owner else None))
     for number, claim in enumerate(_full(core, address, waiting)):
-        await claims.extend(change, claim.id)
         await issue(core, change, Waiting(claim, is_live=number < len(waiting) and not is_proven))
 
 
@@ -104,8 +126,12 @@ def _full(core: Core, address: Address, waiting: list[Claim]) -> list[Claim]:
     return waiting + [claims.nobodys(core.world, address) for _ in range(missing)]
 
 
-async def verify_link(core: Core, origin: Origin, token: Secret) -> None:
+async def verify_link(core: Core, origin: Origin, token: Secret, mine: Mine | None = None) -> None:
     """Redeem a link.
+
+    Args:
+        mine: The registration that this browser made, if it is known: a link of another one, which somebody else made
+            for the same address, is then refused.
 
     Raises:
         Refused: `verification_invalid`, `too_many_attempts`.
@@ -115,13 +141,16 @@ async def verify_link(core: Core, origin: Origin, token: Secret) -> None:
         await flow.reserve(_failures(settings, origin))
 
         async def take(change: Change) -> None:
-            await _prove(core, change, await core.once.take(change, _link(settings), token), "link")
+            await _prove(core, change, await core.once.take(change, _link(settings), token), "link", mine)
 
         await flow.change(take)
 
 
-async def verify_code(core: Core, origin: Origin, email: str, typed: str) -> None:
+async def verify_code(core: Core, origin: Origin, email: str, typed: str, mine: Mine | None = None) -> None:
     """Redeem a code for an address; spaces and dashes do not matter.
+
+    Args:
+        mine: As for a link.
 
     Raises:
         Refused: `verification_invalid`, `too_many_attempts`.
@@ -138,7 +167,8 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str) -> Non
     async with core.runner.flow(origin) as flow:
         await flow.reserve(_failures(settings, origin), Hit(by_address, address.normal))
         # Each registration has a code of its own; a stranger's later one must not spoil the owner's.
-        waiting = await claims.live(flow.reads, address.normal, core.world.micros())
+        found = await claims.live(flow.reads, address.normal, core.world.micros())
+        waiting = [claim for claim in found if mine is None or not mine.is_another(claim)]
         tried = await core.once.try_code(
             core.database,
             _code(settings),
@@ -149,7 +179,9 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str) -> Non
             raise _failed("code")
 
         async def take(change: Change) -> None:
-            await _prove(core, change, await core.once.take_code(change, _code(settings), tried), "code")
+            await _prove(
+                core, change, await core.once.take_code(change, _code(settings), tried), "code", mine
+            )
 
         await flow.change(take)
 
@@ -163,9 +195,9 @@ def _failed(by: str, account_id: str | None = None) -> Refused:
     return Refused(VERIFICATION_INVALID, f"wrong or spent {by}", events=(FAILED(account_id, by=by),))
 
 
-async def _prove(core: Core, change: Change, spent: Spent | None, by: str) -> None:
+async def _prove(core: Core, change: Change, spent: Spent | None, by: str, mine: Mine | None) -> None:
     claim = await claims.take(change, spent.subject) if spent is not None else None
-    if claim is None:
+    if claim is None or (mine is not None and mine.is_another(claim)):
         raise _failed(by)
     account_id = await accounts.redeem(change, claim)
     if account_id is None:

@@ -57,14 +57,14 @@ async def verify(request: Request) -> Response:
     token = query_of(request, "token")
     if not token:
         return see(CHECK)
-    return await page(visit, _CONFIRM, token=token[:flow.LONGEST_TOKEN])
+    return await page(visit, _CONFIRM, token=token[: flow.LONGEST_TOKEN])
 
 
 async def prove(request: Request) -> Response:
     """Prove an address with the link's token, or with the address and its code."""
     visit = visit_of(request.scope)
     form = Form(visit.form)
-    token = form.value("token")[:flow.LONGEST_TOKEN]
+    token = form.value("token")[: flow.LONGEST_TOKEN]
     if token:
         return await _prove_by_link(visit, token)
     email = form.text("email", flow.LONGEST_EMAIL, missing="Enter your e-mail address.").strip()
@@ -72,7 +72,7 @@ async def prove(request: Request) -> Response:
     if form.errors:
         return await _check_page(visit, form, email, 422)
     try:
-        await flow.verify_code(visit.edge.core, visit.origin, email, code)
+        await flow.verify_code(visit.edge.core, visit.origin, email, code, _mine(visit))
     except Refused as refused:
         if refused.code is not VERIFICATION_INVALID:
             raise
@@ -85,7 +85,7 @@ async def prove(request: Request) -> Response:
 
 async def _prove_by_link(visit: Visit, token: str) -> Response:
     try:
-        await flow.verify_link(visit.edge.core, visit.origin, Secret(token))
+        await flow.verify_link(visit.edge.core, visit.origin, Secret(token), _mine(visit))
     except Refused as refused:
         if refused.code is not VERIFICATION_INVALID:
             raise
@@ -107,13 +107,22 @@ async def resend(request: Request) -> Response:
     if form.errors:
         return await _resend_page(visit, form, 422)
     try:
-        await flow.resend(visit.edge.core, visit.origin, email)
+        await flow.resend(visit.edge.core, visit.origin, email, _mine(visit))
     except Refused as refused:
         if form.blame(refused):
             return await _resend_page(visit, form, refused.code.status)
         raise
-    destination = read_note(visit, MAILED).get("next", "")
-    return see(f"{CHECK}?done=resent", [leave_note(visit, MAILED, email=email, next=destination)])
+    told = read_note(visit, MAILED)
+    kept = (
+        {"next": told.get("next", ""), "claim": told.get("claim", "")} if told.get("email") == email else {}
+    )
+    return see(f"{CHECK}?done=resent", [leave_note(visit, MAILED, email=email, **kept)])
+
+
+def _mine(visit: Visit) -> flow.Mine | None:
+    """The registration that this browser made; mails that a stranger caused for the same address then do not count."""
+    told = read_note(visit, MAILED)
+    return flow.Mine(told["claim"], told.get("email", "")) if told.get("claim") else None
 
 
 async def done(request: Request) -> Response:

@@ -34,8 +34,11 @@ class Registration:
     name: str = ""
 
 
-async def register(core: Core, origin: Origin, wanted: Registration) -> None:
+async def register(core: Core, origin: Origin, wanted: Registration) -> str:
     """Register; the caller learns nothing about whether the address was known.
+
+    Returns:
+        The registration's id, for the browser that made it: it tells its own mail from a stranger's.
 
     Raises:
         Refused: `registration_closed`, `invalid_request` for an address that is none, `password_…` with all
@@ -53,7 +56,9 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> None:
         await flow.reserve(by_network, by_address)
         password_hash = await core.passwords.hash(wanted.password)
         counted = next(((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network), None)
-        await flow.change(lambda change: _write(core, change, address, wanted.name, password_hash, counted))
+        return await flow.change(
+            lambda change: _write(core, change, address, wanted.name, password_hash, counted)
+        )
 
 
 def _judge(core: Core, wanted: Registration) -> Address:
@@ -83,7 +88,7 @@ async def _write(
     name: str,
     password_hash: str,
     counted: tuple[bytes, int] | None,
-) -> None:
+) -> str:
     owner = await accounts.owner_of(change, address)
     is_taken = owner is not None and owner.verified_at is not None
     account_id = owner.account_id if owner else None
@@ -96,3 +101,4 @@ async def _write(
     # that was proven: some mail systems tell Anna@ from anna@.
     to = owner.shown if owner is not None and is_taken else address.shown
     await core.post.send(change, ALREADY_REGISTERED, to, {}, live=is_taken)
+    return claim.id

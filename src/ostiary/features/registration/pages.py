@@ -59,7 +59,7 @@ async def sign_up(request: Request) -> Response:
     if form.errors:
         return await _signup_page(visit, form, destination, 422)
     try:
-        await flow.register(visit.edge.core, visit.origin, flow.Registration(email, password, name))
+        claim = await flow.register(visit.edge.core, visit.origin, flow.Registration(email, password, name))
     except Refused as refused:
         if form.blame(refused):
             return await _signup_page(
@@ -68,7 +68,7 @@ async def sign_up(request: Request) -> Response:
         raise
     if not visit.edge.shell.has(CHECK):
         return see("/login?done=registered")
-    return see(CHECK, [leave_note(visit, MAILED, email=email.strip(), next=destination)])
+    return see(CHECK, [leave_note(visit, MAILED, email=email.strip(), next=destination, claim=claim)])
 
 
 def _is_open(visit: Visit) -> bool:

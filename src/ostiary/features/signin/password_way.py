@@ -72,7 +72,8 @@ class PasswordWay:
                 submission.password, claim.password_hash if claim else None
             )
             if waiting.matches:
-                raise Refused(EMAIL_NOT_VERIFIED, "a registration waits for its proof", counted=False)
+                # Counted: for the account, if there is one, it is wrong, and who guesses could plant guesses.
+                raise Refused(EMAIL_NOT_VERIFIED, "a registration waits for its proof")
             return None
         old = found.password_hash or ""
         new = await self._passwords.hash(submission.password) if verdict.rehash else None

@@ -12,7 +12,7 @@ from ostiary.core.device import describe_device
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Reads, Transaction
 
-__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "extend", "live", "nobodys", "sweep", "take"]
+__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "live", "nobodys", "sweep", "take"]
 
 # Longer than any link: who comes back after the weekend still gets a new mail.
 LIFETIME: Final = timedelta(days=7)
@@ -65,17 +65,9 @@ async def live(reads: Reads, normal: str, now: int) -> list[Claim]:
     return await reads.all(store.LIVE, normal=normal, now=now)
 
 
-async def extend(change: Change, claim_id: str) -> None:
-    """Let a claim wait for another week: its mail was asked for again."""
-    await change.run(store.EXTEND, of_id=claim_id, until=change.micros + span_micros(LIFETIME))
-
-
 async def take(change: Change, claim_id: str) -> Claim | None:
-    """Redeem a claim and forget every other one on its address: it counts once, and only one of them does."""
-    claim = await change.one(store.LOAD, id=claim_id, now=change.micros)
-    if claim is None or claim.id not in await change.all(store.TAKE_ALL, normal=claim.normal):
-        return None
-    return claim
+    """Redeem a claim, once. Others on its address stay until they expire; redeeming one of them comes to nothing."""
+    return await change.one(store.TAKE, id=claim_id, now=change.micros)
 
 
 async def sweep(tx: Transaction, now: int, batch: int) -> int:

@@ -81,26 +81,12 @@ LIVE: Final = Query(
     .limit(MOST_LIVE),
     Claim,
 )
-LOAD: Final = Query(
-    "claims.load",
-    sa.select(*_columns).where(
-        address_claim.c.id == bindparam("id"), address_claim.c.expires_at > bindparam("now")
-    ),
-    Claim,
-)
-# All claims on an address go at once and in one order, so two that are redeemed together cannot wait for each other.
-TAKE_ALL: Final = Query(
-    "claims.take_all",
+TAKE: Final = Query(
+    "claims.take",
     sa.delete(address_claim)
-    .where(address_claim.c.normal == bindparam("normal"))
-    .returning(address_claim.c.id),
-    str,
-)
-EXTEND: Final = command(
-    "claims.extend",
-    sa.update(address_claim)
-    .where(address_claim.c.id == bindparam("of_id"))
-    .values(expires_at=bindparam("until")),
+    .where(address_claim.c.id == bindparam("id"), address_claim.c.expires_at > bindparam("now"))
+    .returning(*_columns),
+    Claim,
 )
 SWEEP: Final = command(
     "claims.sweep",
