@@ -117,7 +117,7 @@ async def test_registering_again_changes_nothing_for_the_owner(quiet: Kit) -> No
 
 
 async def test_resending_tells_nothing(quiet: Kit) -> None:
-    """Four resends each, past the address's limit: equal for all kinds; only who waits for a mail gets one (the other letters are decoys)."""
+    """Four resends each, past the address's limit: equal for all kinds; who waits gets a mail, the rest decoys."""
     everybody = await people(quiet)
     before = {kind: mails_to(quiet, address) for kind, (address, _) in everybody.items()}
     prints: dict[str, list[Print]] = {kind: [] for kind in everybody}

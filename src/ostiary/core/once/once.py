@@ -139,22 +139,25 @@ class Once:
                 is_right = self._ring.check_mac(CODES, mac, use.name, subject, presented.reveal_bytes())
                 if row is not None and is_right:
                     found = found or CodeTry(row.hash)
-            await self._leave_trace(tx)
+            await self._write_something(tx)
         return found
 
-    async def _leave_trace(self, tx: Transaction) -> None:
+    async def _write_something(self, tx: Transaction) -> None:
+        """A row that comes and goes: the commit then costs a write, and nothing is left."""
         now = self._world.micros()
+        row = self._world.bytes(32)
         await tx.run(
             store.ISSUE,
-            hash=self._world.bytes(32),
-            purpose="trace",
+            hash=row,
+            purpose="nothing",
             subject=self._world.id(),
             mac="",
             tries_left=0,
             data="{}",
             created_at=now,
-            expires_at=now,
+            expires_at=now + 1,
         )
+        await tx.one(store.TAKE, hash=row, purpose="nothing", now=now)
 
     async def take_code(self, change: Change, use: Use, tried: CodeTry) -> Spent | None:
         """Consume a code that `try_code` found right; of any number of requests one gets it."""

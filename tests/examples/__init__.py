@@ -1,0 +1,1 @@
+"""The examples, as a developer would start them."""
