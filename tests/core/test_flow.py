@@ -253,7 +253,7 @@ async def test_a_real_deadlock_is_survived(postgres_url: str, tmp_path: Path) ->
             changed(kit, lambda change: work(change, a, b)), changed(kit, lambda change: work(change, b, a))
         )
         assert list(done) == [a, b]
-        assert len(runs) == 3
+        assert len(runs) >= 3  # a slow machine may meet again
         assert await journalled(kit) == ["account_enabled", "account_enabled"]
 
 
