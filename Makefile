@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT   ?= 8000
 DATA   ?= .data
 # More for pytest, such as `make test PYTEST_ARGS="-n 4 tests/features/totp"`.
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2
 
 BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -54,7 +54,7 @@ screenshots: install system-packages ## photograph the pages for the README
 system-packages:
 	@missing=; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	  || [ -n "$$OSTIARY_TEST_CHROMIUM" ] || missing="chromium fonts-dejavu-core"; \
+	  || [ -n "$$TEST_CHROMIUM" ] || missing="chromium fonts-dejavu-core"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -1,0 +1,1 @@
+"""The hosted pages in a real browser."""

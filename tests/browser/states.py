@@ -1,0 +1,161 @@
+"""Owns a walk through every page in every state that a browser can reach."""
+
+import asyncio
+import subprocess
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from playwright.async_api import Browser
+
+from ostiary.testing import Kit
+from tests.browser.person import FIREFOX, Person, link_token, sitting
+from tests.support.server import PROGRAM, Server, environment
+
+# Looks at what somebody has before them, under a name.
+Look = Callable[[str, Person], Awaitable[None]]
+
+# Each of them, so that nobody walks past a page: what the walk must have looked at.
+SERVED: Final = (
+    "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm", "done",
+    "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
+    "security", "sessions", "end", "end others", "others ended", "end others alone", "nothing", "stale form", "logout",
+    "signed out", "claim", "claim done", "claim spent", "mailbox",
+)  # fmt: skip
+STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
+
+
+async def walk_served(browser: Browser, server: Server, look: Look) -> None:
+    """Everything that `ostiary serve --dev` shows."""
+    email = "walk@example.com"
+    async with sitting(browser, server.url) as person:
+        await _signing_up(person, server, email, look)
+        await _signing_in(person, server, email, look)
+        await _account(browser, person, server, email, look)
+        await _claim(person, server, email, look)
+
+
+async def walk_factor(browser: Browser, kit: Kit, email: str, look: Look) -> None:
+    """The second step of signing in, for somebody who is enrolled in a factor."""
+    async with sitting(browser, kit.base_url) as person:
+        await person.sign_in(email)
+        await look("factor", person)
+        for state, word in (("factor wrong", "nonsense"), ("factor empty", "")):
+            await person.page.get_by_role("main").get_by_role("textbox").fill(word)
+            await person.press("Go on")
+            await look(state, person)
+
+
+async def walk_closed(browser: Browser, kit: Kit, look: Look) -> None:
+    """A sign-up that is closed."""
+    async with sitting(browser, kit.base_url) as person:
+        await person.open("/signup")
+        await look("closed", person)
+
+
+async def _signing_up(person: Person, server: Server, email: str, look: Look) -> None:
+    await person.open("/signup/check")
+    await look("check blank", person)
+    await person.open("/signup")
+    await look("signup", person)
+    await person.sign_up("no address", name="Anna", password="short")
+    await look("signup wrong", person)
+    await person.open("/signup")
+    await person.page.get_by_label("Password", exact=True).press_sequentially("harbour 17")
+    await person.page.get_by_text("Strength:").wait_for()
+    await person.page.get_by_role("button", name="Show password").click()
+    await look("signup typed", person)
+    await person.sign_up(email, name="Anna")
+    await look("check", person)
+    await person.fill("6-digit code", "12345")
+    await person.press("Confirm")
+    await look("check wrong", person)
+    await person.press("Send it again")
+    await look("check resent", person)
+    await person.open("/verify/resend")
+    await look("resend", person)
+    await person.fill("E-mail address", "no address")
+    await person.press("Send me a new mail")
+    await look("resend wrong", person)
+
+
+async def _signing_in(person: Person, server: Server, email: str, look: Look) -> None:
+    await person.open("/login")
+    await look("login", person)
+    await person.press("Sign in")
+    await look("login empty", person)
+    await person.sign_in(email, "wrong")
+    await look("login wrong", person)
+    await person.sign_in(email)
+    await look("unverified", person)
+    token = await link_token(server, email, count=2)
+    await person.open(f"/verify?token={token}")
+    await look("confirm", person)
+    await person.press("Confirm my address")
+    await look("done", person)
+    await person.open(f"/verify?token={token}")
+    await person.press("Confirm my address")
+    await look("spent", person)
+    async with server.client() as client:
+        wrong = {"identifier": "locked@example.com", "password": "wrong"}
+        await asyncio.gather(*(client.post("/auth/login", json=wrong) for _ in range(5)))
+    await person.sign_in("locked@example.com", "wrong")
+    await look("too many", person)
+    await person.open("/dev/mailbox")
+    await look("mailbox", person)
+
+
+async def _account(browser: Browser, person: Person, server: Server, email: str, look: Look) -> None:
+    async with sitting(browser, server.url, user_agent=FIREFOX) as other:
+        await other.sign_in(email)
+    await person.sign_in(email)
+    await look("account", person)
+    await person.open("/account/security")
+    await look("security", person)
+    await person.open("/account/sessions")
+    await look("sessions", person)
+    async with person.page.expect_event("load"):
+        await person.page.get_by_role("main").get_by_role("link", name="Firefox").click()
+    await look("end", person)
+    await person.open("/account/sessions/nothing/end")
+    await look("nothing", person)
+    await person.open("/account/sessions/end-others")
+    await look("end others", person)
+    # As it is after signing in anew in another tab.
+    await person.page.locator("main input[name=csrf_token]").evaluate("field => { field.value = 'old'; }")
+    await person.press("Sign them out")
+    await look("stale form", person)
+    await person.open("/account/sessions/end-others")
+    await person.press("Sign them out")
+    await look("others ended", person)
+    await person.open("/account/sessions/end-others")
+    await look("end others alone", person)
+    await person.open("/logout")
+    await look("logout", person)
+    await person.press("Sign out")
+    await look("signed out", person)
+
+
+async def claim_link(server: Server) -> str:
+    """A new claim link, printed by the command beside the running server."""
+    data = server.log.parent / "data"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [PROGRAM, "claim", "--dev", "--data", str(data), "--base-url", server.url],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+async def _claim(person: Person, server: Server, email: str, look: Look) -> None:
+    await person.sign_in(email)
+    link = await claim_link(server)
+    await person.open(link)
+    await look("claim", person)
+    await person.press("Make me administrator")
+    await look("claim done", person)
+    await person.open(link)
+    await person.press("Make me administrator")
+    await look("claim spent", person)

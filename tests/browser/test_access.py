@@ -1,0 +1,142 @@
+"""Every page in every state, measured: axe-core, overflow, titles; by size, look and contrast theme."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser
+
+from ostiary.engine.features import RIBS
+from tests.browser.conftest import Seat
+from tests.browser.person import Person, account
+from tests.browser.stand import standing
+from tests.browser.states import SERVED, STOOD, walk_closed, walk_factor, walk_served
+from tests.support.ribs import WordOfTheDay
+from tests.support.server import Server
+from tests.support.tree import ROOT
+
+AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+SIZES: Final = ((360, 740), (1280, 800))
+# CSS pixels: a narrow phone, a phone, 1280 at 200 %, and 1280 at 400 % (WCAG 2.2, 1.4.10).
+WIDTHS: Final = (360, 640, 320)
+# The looks differ in colours alone, so the dark one is measured by the rules about colours.
+_RULES: Final = {"light": None, "dark": ["color-contrast", "link-in-text-block"]}
+_RUN: Final = """async (rules) => {
+  const found = await axe.run(document, {resultTypes: ["violations"], ...(rules && {runOnly: rules})});
+  return found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map((one) =>
+    `${one.id} (${one.impact}): ` + one.nodes.map((node) => node.html.slice(0, 120)).join(" | "));
+}"""
+_WIDER: Final = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@dataclass
+class Seen:
+    """What was measured, by state.
+
+    Attributes:
+        violations: What axe-core found, with size and look.
+        overflow: How many pixels each width is exceeded by.
+    """
+
+    violations: dict[str, list[str]] = field(default_factory=dict)
+    overflow: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    async def look(self, state: str, person: Person) -> None:
+        """Measure what a person has before them."""
+        assert state not in self.violations, state
+        page = person.page
+        before = page.viewport_size
+        assert before is not None
+        found: list[str] = []
+        await page.evaluate(AXE.read_text("utf-8"))
+        looks: tuple[Any, ...] = ("light", "dark")
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            for color_scheme in looks:
+                await page.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")
+                found += [
+                    f"{width} {color_scheme}: {one}"
+                    for one in await page.evaluate(_RUN, _RULES[color_scheme])
+                ]
+        self.violations[state] = found
+        self.overflow[state] = {}
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 740})
+            self.overflow[state][width] = await page.evaluate(_WIDER)
+        await page.set_viewport_size(before)
+
+
+@pytest.fixture(scope="module")
+async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Both walks, made once."""
+    seen, day, email = Seen(), WordOfTheDay(), "factor@example.com"
+    await walk_served(browser, site, seen.look)
+    async with standing(tmp_path_factory.mktemp("factor"), ribs=(*RIBS, day.rib)) as kit:
+        anna = await kit.signed_in(email)
+        day.words[(await anna.get("/auth/session")).json()["user"]["id"]] = "mellow"
+        await walk_factor(browser, kit, email, seen.look)
+    async with standing(tmp_path_factory.mktemp("closed"), registration_open=False) as kit:
+        await walk_closed(browser, kit, seen.look)
+    return seen
+
+
+async def test_every_state_was_seen(seen: Seen) -> None:
+    """The walks lead past every page."""
+    assert sorted(seen.violations) == sorted((*SERVED, *STOOD))
+
+
+@pytest.mark.parametrize("state", [*SERVED, *STOOD])
+async def test_axe_finds_nothing_serious(seen: Seen, state: str) -> None:
+    """No violation of serious or critical impact, small and large, light and dark."""
+    assert seen.violations[state] == []
+
+
+@pytest.mark.parametrize("state", [*SERVED, *STOOD])
+async def test_nothing_sticks_out(seen: Seen, state: str) -> None:
+    """Nobody scrolls sideways: not on a phone, and not at 200 % or 400 %."""
+    assert seen.overflow[state] == dict.fromkeys(WIDTHS, 0)
+
+
+async def test_the_measure_can_fail(seat: Seat) -> None:
+    """A picture without words, pale text and a wide box are found."""
+    person = await seat()
+    await person.open("/login")
+    await person.page.locator("main h1").evaluate(
+        """heading => {
+          heading.style.cssText = "color: #ddd; width: 70rem";
+          heading.after(new Image());
+        }"""
+    )
+    seen = Seen()
+    await seen.look("login", person)
+    words = " ".join(seen.violations["login"])
+    assert "color-contrast" in words
+    assert "image-alt" in words
+    assert min(seen.overflow["login"].values()) > 0
+
+
+@pytest.mark.parametrize("path", ["/login", "/signup", "/account", "/account/sessions"])
+async def test_contrast_themes_and_still_pages(seat: Seat, site: Server, path: str) -> None:
+    """With the colours of a contrast theme every button keeps an edge and the current page its mark; nothing moves."""
+    email = f"theme{path.replace('/', '-')}@example.com"
+    await account(site, email)
+    person = await seat(forced_colors="active", reduced_motion="reduce")
+    if path.startswith("/account"):
+        await person.sign_in(email)
+    await person.open(path)
+    page = person.page
+    assert await page.evaluate("matchMedia('(forced-colors: active)').matches")
+    edges = await page.locator(".button, input:not([type=hidden], [type=checkbox])").evaluate_all(
+        "all => all.map((one) => [getComputedStyle(one).borderTopStyle, getComputedStyle(one).borderTopWidth])"
+    )
+    assert edges
+    assert all(style == "solid" and float(width[:-2]) >= 1 for style, width in edges)
+    for current in await page.locator("nav [aria-current]").all():
+        assert await current.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+    moving = await page.evaluate(
+        """[...document.querySelectorAll("*")].filter((one) => {
+          const style = getComputedStyle(one);
+          return parseFloat(style.transitionDuration) > 0 || style.animationName !== "none";
+        }).map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert moving == []
