@@ -128,7 +128,7 @@ def wire(
 def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:
     """The URL of a page if some rib has it; a mail never links to nothing."""
     has = any(route.path == path for rib in ribs for route in rib.hot_routes)
-    return settings.of(HttpSettings).base_url.rstrip("/") + path if has else ""
+    return settings.of(HttpSettings).link(path) if has else ""
 
 
 def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:

@@ -115,11 +115,6 @@ FIND: Final = Query(
     .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
     Found,
 )
-LOAD: Final = Query(
-    "accounts.load",
-    sa.select(*_account_columns).select_from(_with_primary).where(account.c.id == bindparam("id")),
-    AccountRow,
-)
 # Taking the row's lock puts concurrent sign-ins of one account in a line: limits per account then hold.
 LOCK: Final = Query(
     "accounts.lock",
