@@ -68,12 +68,17 @@ def take_back(visit: Visit) -> list[Header]:
     return [*visit.edge.cookies.clear_session(), (b"clear-site-data", b'"cache"')]
 
 
+def session_cookies(visit: Visit, session: Session, token: Secret) -> list[Header]:
+    """The cookies of a session that has just begun, or just got another id (`Sessions.renew`)."""
+    kept_for = _keep_for(session, session.last_seen_at)  # this very moment, exactly
+    return [visit.edge.cookies.set_session(token, kept_for), csrf_cookie(visit, session)]
+
+
 def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:
     """The cookies of a session that has just begun."""
     core, cookies, account = visit.edge.core, visit.edge.cookies, outcome.account
     headers = [
-        cookies.set_session(outcome.token, _keep_for(outcome.session, outcome.session.created_at)),
-        csrf_cookie(visit, outcome.session),
+        *session_cookies(visit, outcome.session, outcome.token),
         cookies.set_known(
             core.door.known.remember(visit.cookies.known, account.id, account.security_epoch), KNOWN_FOR
         ),

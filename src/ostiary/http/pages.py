@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from ostiary.core.keys.ring import purpose
 from ostiary.core.mail.compose import moment
 from ostiary.core.mail.settings import MailSettings
-from ostiary.core.sessions.sessions import Resolved
+from ostiary.core.sessions.sessions import FRESH_REQUIRED, Resolved
 from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
 from ostiary.http.cookies import Header
@@ -246,13 +246,16 @@ def page_problem(visit: Visit, problem: Problem) -> Response:
 
 
 def account_problem(visit: Visit, problem: Problem) -> Response:
-    """As `page_problem`, but whoever is not signed in goes to sign in, and then comes back."""
+    """As `page_problem`, but whoever is not signed in, or too long ago, goes to sign in, and then comes back."""
     if problem.status != 401 or not visit.edge.shell.has(LOGIN):
         return page_problem(visit, problem)
     target = quote(visit.path, safe="/")
     if visit.scope["method"] in {"GET", "HEAD"} and visit.scope["query_string"]:
         target += "?" + visit.scope["query_string"].decode("latin-1")
-    return see(with_next(LOGIN, safe_next(target) or ""))
+    location = with_next(LOGIN, safe_next(target) or "")
+    if problem.code is FRESH_REQUIRED:
+        location += ("&" if "?" in location else "?") + "again=1"
+    return see(location)
 
 
 async def asset(request: Request) -> Response:

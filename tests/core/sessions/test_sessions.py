@@ -2,12 +2,19 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ostiary.core.accounts.accounts import Status
+from ostiary.core.accounts.store import RAISE_EPOCH
+from ostiary.core.change import Change
+from ostiary.core.sessions.sessions import Session
 from ostiary.kernel.errors import Misuse
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
 from ostiary.testing import Kit
 from tests.core.signin.stage import account_id, changed, dump, journalled, login, session_rows, set_status
 
@@ -160,3 +167,71 @@ async def test_host_data_fit_in_four_kibibytes(kit: Kit) -> None:
     with pytest.raises(Misuse, match="4097"):
         await changed(kit, lambda change: sessions.set_data(change, session.id, {"note": full["note"] + "x"}))
     assert (await sessions.resolve(token)).session.data == full
+
+
+async def renewed(kit: Kit, who: Principal) -> tuple[Session, Secret] | None:
+    return await changed(kit, lambda change: kit.engine.core.sessions.renew(change, who))
+
+
+async def test_a_renewed_session_has_another_id_and_lives_on(kit: Kit) -> None:
+    """The old token is refused, the new one has the same proofs and ends when the old one would have."""
+    browser = await kit.signed_in(ANNA)
+    before = await kit.engine.core.sessions.resolve(browser.cookies[kit.engine.app.edge.cookies.session])
+    kit.clock.turn(timedelta(minutes=5))
+    found = await renewed(kit, before.principal)
+    assert found is not None
+    session, token = found
+    after = await kit.engine.core.sessions.resolve(token.reveal())
+    assert after.session.id == session.id != before.session.id
+    assert after.session.expires_at == before.session.expires_at
+    assert after.principal.authenticated_at == before.principal.authenticated_at
+    assert (after.session.amr, after.session.acr) == (before.session.amr, before.session.acr)
+    assert (await browser.get("/auth/session")).json()["code"] == "session_ended"
+    assert [
+        one.id for one in await kit.engine.core.sessions.live(kit.engine.core.database, after.account.id)
+    ] == [session.id]
+
+
+async def test_a_renewed_session_survives_the_raised_epoch_of_its_own_change(kit: Kit) -> None:
+    """Everything begun before the change is refused; what the change itself renewed is not."""
+    browser = await kit.signed_in(ANNA)
+    other = await kit.sign_in(ANNA)
+    who = (
+        await kit.engine.core.sessions.resolve(browser.cookies[kit.engine.app.edge.cookies.session])
+    ).principal
+
+    async def work(change: Change) -> tuple[Session, Secret] | None:
+        await change.run(RAISE_EPOCH, of_account=who.account_id, now=change.micros)
+        return await kit.engine.core.sessions.renew(change, who)
+
+    found = await changed(kit, work)
+    assert found is not None
+    assert (await with_cookie(kit, found[1].reveal())).status_code == 200
+    assert (await other.get("/auth/session")).json()["code"] == "session_ended"
+
+
+async def test_nobody_renews_what_is_over_or_not_theirs(kit: Kit) -> None:
+    """An ended session and a stranger's id give nothing, and nothing is written."""
+    browser = await kit.signed_in(ANNA)
+    bob = await kit.signed_in("bob@example.com")
+    anna_session = await kit.engine.core.sessions.resolve(
+        browser.cookies[kit.engine.app.edge.cookies.session]
+    )
+    bobs = await kit.engine.core.sessions.resolve(bob.cookies[kit.engine.app.edge.cookies.session])
+    stolen = replace(anna_session.principal, session_id=bobs.session.id)
+    before = await session_rows(kit)
+    assert await renewed(kit, stolen) is None
+    assert await session_rows(kit) == before
+    await browser.post("/auth/logout")
+    before = await session_rows(kit)
+    assert await renewed(kit, anna_session.principal) is None
+    assert await session_rows(kit) == before
+
+
+async def test_of_many_renewals_at_once_one_wins(kit: Kit) -> None:
+    """One session never becomes two."""
+    browser = await kit.signed_in(ANNA)
+    who = await kit.engine.core.sessions.resolve(browser.cookies[kit.engine.app.edge.cookies.session])
+    found = await asyncio.gather(*[renewed(kit, who.principal) for _ in range(10)])
+    assert sum(one is not None for one in found) == 1
+    assert len(await kit.engine.core.sessions.live(kit.engine.core.database, who.account.id)) == 1

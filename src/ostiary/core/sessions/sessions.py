@@ -19,7 +19,7 @@ from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import ID_LENGTH, World, from_micros, span_micros
-from ostiary.storage.database import Database, Reads, Transaction
+from ostiary.storage.database import Conflict, Database, Reads, Transaction
 
 NOT_AUTHENTICATED: Final = code(
     "not_authenticated", 401, "Sign in first.", "No credential was sent, or it is not one of ours."
@@ -187,6 +187,14 @@ class Sessions:
             # A database that can be read but not written (a standby) still answers who this is.
             _log.warning("last-seen was not written: %s", error)
 
+    def require_fresh(self, who: Principal) -> None:
+        """Demand a recent sign-in, before anything that guards the account is changed (ASVS 7.5.1).
+
+        Raises:
+            Refused: `fresh_authentication_required`.
+        """
+        refuse_unless_fresh(who, self._settings.fresh_for, self._world.now())
+
     async def start(
         self, change: Change, account: Account, amr: tuple[str, ...], acr: str, *, is_remembered: bool
     ) -> tuple[Session, Secret]:
@@ -256,6 +264,33 @@ class Sessions:
         )
         await change.emit(CREATED(account.id, session_id=row.id, remembered=is_remembered))
         return _session(row), Secret(f"{row.id}.{secret}")
+
+    async def renew(self, change: Change, who: Principal) -> tuple[Session, Secret] | None:
+        """Give a live session another id and secret, after what guards the account has changed (ASVS 7.2.4).
+
+        Lifetimes, proofs and data stay; the old id is refused from now on. The new one stands at the account's
+        present epoch, so it survives a change that raises it.
+
+        Returns:
+            The session and its token for the cookie; None when there is no such live session.
+        """
+        old_id = who.session_id or ""
+        # First the guarded end: of two renewals at once one finds nothing to end.
+        if not await self.end(change, who.account_id, old_id, "renewed"):
+            return None
+        new_id, secret = self._world.id(), self._world.token().reveal()
+        row = await change.one(
+            store.RENEW,
+            of_id=old_id,
+            of_account=who.account_id,
+            new_id=new_id,
+            new_secret_hash=_hash(new_id, secret),
+            now=change.micros,
+        )
+        if row is None:
+            raise Conflict("session")
+        await change.emit(CREATED(who.account_id, session_id=new_id, remembered=bool(row.is_remembered)))
+        return _session(row), Secret(f"{new_id}.{secret}")
 
     async def live(self, reads: Reads, account_id: str) -> list[Session]:
         """The sessions that an account has now, oldest first."""

@@ -21,6 +21,10 @@ class SessionSettings:
         timedelta(days=30), doc="As `session_lifetime`, for “remember me”."
     )
     sessions_per_account: int = setting(5, doc="Live sessions per account; one more ends the oldest.")
+    fresh_for: timedelta = setting(
+        timedelta(minutes=15),
+        doc="How old the last sign-in may be when somebody changes what guards the account.",
+    )
     last_seen_every: timedelta = setting(
         timedelta(seconds=60),
         doc="Last-seen is written at most this often, so an idle session may end by this much late, never early.",
@@ -29,6 +33,8 @@ class SessionSettings:
     def __post_init__(self) -> None:
         if self.sessions_per_account < 1:
             raise ValueError("sessions_per_account: must be at least 1")
+        if self.fresh_for <= timedelta():
+            raise ValueError("fresh_for: must be above zero")
         if not timedelta() < self.session_idle <= self.session_lifetime:
             raise ValueError("session_idle: must be above zero and at most session_lifetime")
         if not timedelta() < self.remember_idle <= self.remember_lifetime:

@@ -1,7 +1,7 @@
 """Owns the table of sessions."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -121,6 +121,14 @@ _live = (
     session.c.expires_at > bindparam("now"),
     session.c.last_seen_at + session.c.idle_for > bindparam("now"),
 )
+_renewed: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "id": bindparam("new_id", type_=sa.Text),
+    "secret_hash": bindparam("new_secret_hash", type_=sa.LargeBinary),
+    "security_epoch": account.c.security_epoch,
+    "last_seen_at": bindparam("now", type_=sa.BigInteger),
+    "ended_at": sa.null(),
+    "ended_why": sa.literal("", sa.Text),
+}
 LIVE: Final = Query(
     "sessions.live",
     sa.select(*_columns)
@@ -169,6 +177,19 @@ END_ALL: Final = Query(
     .values(ended_at=bindparam("now"), ended_why=bindparam("why"))
     .returning(session.c.id),
     str,
+)
+# A copy under another id and secret, at the account's present epoch, of a session that this change has just ended.
+RENEW: Final = Query(
+    "sessions.renew",
+    sa.insert(session)
+    .from_select(
+        [column.name for column in session.columns],
+        sa.select(*[_renewed.get(column.name, column) for column in session.columns])
+        .select_from(session.join(account, account.c.id == session.c.account_id))
+        .where(session.c.id == bindparam("of_id"), session.c.account_id == bindparam("of_account")),
+    )
+    .returning(*_columns),
+    SessionRow,
 )
 SET_DATA: Final = command(
     "sessions.set_data",

@@ -13,7 +13,7 @@ from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import begin, hand_out, present, resume, take_back
+from ostiary.http.entrance import begin, hand_out, present, resume, take_back, whose
 from ostiary.http.forms import Form
 from ostiary.http.pages import (
     LOGIN,
@@ -50,13 +50,19 @@ _WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)
 
 
 async def login(request: Request) -> Response:
-    """The sign-in page; whoever is signed in already goes on."""
+    """The sign-in page; whoever is signed in already goes on, unless it must be shown once more who that is."""
     visit = visit_of(request.scope)
     destination = may_go(visit, query_of(request, "next"))
-    if await present(visit) is not None:
+    current = await whose(visit)
+    if current is None:
+        notice = _NOTICES.get(query_of(request, "done"), "")
+        return await _login_page(visit, Form(), destination, notice=notice)
+    if query_of(request, "again") != "1":
         return see(destination or visit.edge.shell.home)
-    notice = _NOTICES.get(query_of(request, "done"), "")
-    return await _login_page(visit, Form(), destination, notice=notice)
+    known = [("again", "on"), ("identifier", current.account.email or "")]
+    if current.session.is_remembered:
+        known.append(("remember", "on"))
+    return await _login_page(visit, Form(known), destination)
 
 
 async def log_in(request: Request) -> Response:
@@ -163,6 +169,7 @@ async def _login_page(
         form=form,
         next=destination,
         notice=notice,
+        again=form.flag("again"),
         remember_for=visit.edge.core.settings.of(SessionSettings).remember_lifetime,
         signup=with_next("/signup", destination) if visit.edge.shell.has("/signup") else "",
     )
