@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,9 @@ def test_another_root_secret_is_refused(terminal: Terminal, tmp_path: Path) -> N
     assert "root_secret does not belong to this database" in done.err
     assert "Traceback" not in done.err
     assert other not in done.err
+
+
+def test_the_version_is_told(terminal: Terminal) -> None:
+    """What is installed, and nothing else, so that a bug report names it."""
+    done = terminal.run("--version")
+    assert (done.code, done.out.strip()) == (0, version("ostiary"))

@@ -50,7 +50,7 @@ async def test_reads_and_writes(database: Database) -> None:
 )
 async def test_a_broken_rule_is_a_conflict(database: Database, wrong: dict[str, str]) -> None:
     """A uniqueness or foreign-key rule refuses as `Conflict`, and takes the whole transaction with it."""
-    with pytest.raises(Conflict):  # noqa: PT012
+    with pytest.raises(Conflict):  # noqa: PT012 – what the transaction does on leaving is the subject
         async with database.transaction() as tx:
             await tx.run(ADD, **book_values("kept?"))
             await tx.one(ADD, **book_values("second") | wrong)
@@ -62,7 +62,7 @@ async def test_a_broken_rule_is_a_conflict(database: Database, wrong: dict[str, 
 async def test_an_exception_rolls_back(database: Database) -> None:
     """An exception that leaves the block leaves nothing behind, and arrives as it was."""
     wrong = ValueError("the caller's own")
-    with pytest.raises(ValueError, match="own") as caught:  # noqa: PT012
+    with pytest.raises(ValueError, match="own") as caught:  # noqa: PT012 – what the transaction does on leaving is the subject
         async with database.transaction() as tx:
             await tx.run(ADD, **book_values("second"))
             await tx.run(THICKEN, of_id="first")
@@ -87,11 +87,11 @@ async def test_after_commit_means_after_commit(database: Database) -> None:
         tx.after_commit(lambda: called.append("committed"))
         assert not called
     assert called == ["committed"]
-    with pytest.raises(ValueError, match="no"):  # noqa: PT012
+    with pytest.raises(ValueError, match="no"):  # noqa: PT012 – what the transaction does on leaving is the subject
         async with database.transaction() as tx:
             tx.after_commit(lambda: called.append("rolled back"))
             raise ValueError("no")
-    with pytest.raises(Conflict):  # noqa: PT012
+    with pytest.raises(Conflict):  # noqa: PT012 – what the transaction does on leaving is the subject
         async with database.transaction() as tx:
             tx.after_commit(lambda: called.append("conflict"))
             await tx.run(ADD, **book_values("second"))
@@ -130,7 +130,7 @@ async def test_transactions_of_several_tasks_are_a_line(database: Database) -> N
 
 async def test_nobody_reads_what_is_not_committed(database: Database) -> None:
     """Readers answer during a write, from before it; a rollback was never seen."""
-    with pytest.raises(ValueError, match="no"):  # noqa: PT012
+    with pytest.raises(ValueError, match="no"):  # noqa: PT012 – what the transaction does on leaving is the subject
         async with database.transaction() as tx:
             await tx.run(ADD, **book_values("second"))
             seen = await asyncio.gather(*(database.all(query) for query in (LIST, SCAN, LIST, SCAN)))

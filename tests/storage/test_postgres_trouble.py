@@ -82,7 +82,7 @@ async def test_a_server_that_falls_silent(postgres_url: str) -> None:
 async def test_a_connection_killed_in_a_transaction(postgres_url: str, on_postgres: Database) -> None:
     """The transaction is lost once, as `Unavailable`, with all it wrote; the next one is served."""
     called: list[str] = []
-    with pytest.raises(Unavailable):  # noqa: PT012
+    with pytest.raises(Unavailable):  # noqa: PT012 – what the transaction does on leaving is the subject
         async with on_postgres.transaction() as tx:
             await tx.run(ADD, **book_values("second"))
             tx.after_commit(lambda: called.append("committed"))
@@ -213,7 +213,7 @@ async def test_a_server_that_crashes_and_comes_back(fragile: PostgresServer) -> 
     url = furnish(fragile.create_database())
     async with opened(url) as database:
         await thicken(database)
-        with pytest.raises(Unavailable):  # noqa: PT012
+        with pytest.raises(Unavailable):  # noqa: PT012 – what the transaction does on leaving is the subject
             async with database.transaction() as tx:
                 await tx.run(ADD, **book_values("second"))
                 await asyncio.to_thread(fragile.crash)

@@ -163,7 +163,7 @@ async def test_every_declared_statement_runs(migrated: tuple[str, Database]) -> 
     for query in DECLARED.values():
         arguments = dummies(query, database.dialect)
         for run in ("run",) if query.into is None else ("all", "one", "run"):
-            with pytest.raises((_Undo, Conflict)):  # noqa: PT012
+            with pytest.raises((_Undo, Conflict)):  # noqa: PT012 – what the transaction does on leaving is the subject
                 async with database.transaction() as tx:
                     await getattr(tx, run)(query, **arguments)
                     raise _Undo

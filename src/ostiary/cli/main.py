@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -29,7 +30,6 @@ MISUSE = 2
 UNAVAILABLE = 3
 
 app = typer.Typer(
-    help="ostiary, the keeper of the door: authentication and authorization.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -61,6 +61,21 @@ def _open(flow: Callable[[Core], Awaitable[T]], **options: object) -> T:
             await engine.stop()
 
     return asyncio.run(run())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("ostiary"))
+        raise typer.Exit
+
+
+@app.callback()
+def ostiary(
+    wants_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """ostiary, the keeper of the door: authentication and authorization."""
 
 
 for rib in RIBS:

@@ -158,14 +158,16 @@ class Engine:
         working, self._working = self._working, None
         if working is None:
             return
-        self.worker.stop()
-        _, late = await asyncio.wait([working], timeout=_PARTING.total_seconds())
-        if late:
-            working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        self.core.passwords.close()
-        await self.core.database.close()
+        try:
+            self.worker.stop()
+            _, late = await asyncio.wait([working], timeout=_PARTING.total_seconds())
+            if late:
+                working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+        finally:
+            self.core.passwords.close()
+            await self.core.database.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -15,7 +15,6 @@ from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-from ostiary.kernel.settings import Rate, parse_duration
 
 CLAIM_INVALID: Final = code(
     "claim_invalid", 400, "This claim link does not work (any more).",
@@ -30,11 +29,15 @@ PAGE: Final = "/claim"
 LONGEST_TOKEN: Final = 200
 
 _DEPLOYMENT: Final = "deployment"
-_FAILURES: Final = Window("claim", Rate(10, parse_duration("15m")), failures_only=True)
 
 
 def _use(core: Core) -> Use:
     return Use("claim_administrator", core.settings.of(ClaimSettings).claim_lifetime)
+
+
+def _failures(core: Core) -> Window:
+    limit = core.settings.of(ClaimSettings).claim_failures_per_network
+    return Window("claim", limit, failures_only=True)
 
 
 async def issue(core: Core) -> str:
@@ -69,7 +72,7 @@ async def claim(core: Core, origin: Origin, who: Principal, token: Secret) -> No
 
     async with core.runner.flow(origin) as flow:
         flow.concerns(who.account_id)
-        await flow.reserve(Hit(_FAILURES, origin.network))
+        await flow.reserve(Hit(_failures(core), origin.network))
         await flow.change(work)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ostiary.kernel.settings import setting
+from ostiary.kernel.settings import Rate, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,9 @@ class ClaimSettings:
 
     claim_lifetime: timedelta = setting(
         timedelta(minutes=30), doc="How long a claim link works; at most a day."
+    )
+    claim_failures_per_network: Rate = setting(
+        Rate(10, timedelta(minutes=15)), doc="Wrong claim links per network (IPv4 address or IPv6 /64)."
     )
 
     def __post_init__(self) -> None:

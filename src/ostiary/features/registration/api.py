@@ -16,9 +16,9 @@ router = APIRouter(tags=["registration"])
 class RegisterBody(JsonBody):
     """An address, a password, and perhaps a name."""
 
-    email: Annotated[str, Field(min_length=3, max_length=320)]
+    email: Annotated[str, Field(min_length=3, max_length=flow.LONGEST_EMAIL)]
     password: Annotated[str, Field(min_length=1)]
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=flow.LONGEST_NAME)] = ""
 
 
 class Registered(JsonBody):

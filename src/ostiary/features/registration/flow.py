@@ -22,6 +22,9 @@ REGISTRATION_CLOSED: Final = code(
     "Registration is closed.",
     "`registration_open` is off: accounts are made by administrators.",
 )
+# Of what is typed, on the page as in the API.
+LONGEST_EMAIL: Final = 320
+LONGEST_NAME: Final = 200
 ALREADY_REGISTERED: Final = "already_registered"
 
 

@@ -33,8 +33,6 @@ SIGNUP: Final = "/signup"
 
 _SIGNUP: Final = f"{__package__}/signup.html"
 _CLOSED: Final = f"{__package__}/closed.html"
-_LONGEST_EMAIL: Final = 320
-_LONGEST_NAME: Final = 200
 
 
 async def signup(request: Request) -> Response:
@@ -53,8 +51,8 @@ async def sign_up(request: Request) -> Response:
     destination = may_go(visit, form.value("next"))
     if not _is_open(visit):
         return await _signup_page(visit, form, destination)
-    name = form.text("name", _LONGEST_NAME).strip()
-    email = form.text("email", _LONGEST_EMAIL, missing="Enter your e-mail address.")
+    name = form.text("name", flow.LONGEST_NAME).strip()
+    email = form.text("email", flow.LONGEST_EMAIL, missing="Enter your e-mail address.")
     password = form.secret("password", missing="Choose a password.")
     if form.errors:
         return await _signup_page(visit, form, destination, 422)
@@ -88,7 +86,7 @@ async def _signup_page(
         form=form,
         next=destination,
         rules=_rules_in_words(visit.edge.core.passwords.rules()),
-        limits=(_LONGEST_NAME, _LONGEST_EMAIL),
+        limits=(flow.LONGEST_NAME, flow.LONGEST_EMAIL),
         login=with_next("/login", destination) if visit.edge.shell.has("/login") else "",
     )
 
