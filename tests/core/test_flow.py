@@ -180,6 +180,57 @@ async def test_refusals_over_http_leave_nothing(kit: Kit) -> None:
     assert set(added) == {"sign_in_failed", "verification_failed"}
 
 
+async def _noting(kit: Kit, ending: Exception | None, *, changes: bool) -> None:
+    async with kit.engine.core.runner.flow(Origin()) as flow:
+        await flow.reserve(HIT)
+        flow.note(accounts.ENABLED(None))
+        if changes:
+            await flow.change(register)
+        if ending is not None:
+            raise ending
+
+
+@pytest.mark.parametrize("changes", [True, False], ids=["change", "no change"])
+@pytest.mark.parametrize(
+    "ending", [None, Refused(INVALID_CREDENTIALS), RuntimeError("broken")], ids=["ends", "refuses", "breaks"]
+)
+async def test_notes_are_journalled_however_a_flow_ends(
+    kit: Kit, ending: Exception | None, changes: bool
+) -> None:
+    """What was noted on the way is in the journal once, with a change and without, after a refusal and a defect."""
+    if ending is None:
+        await _noting(kit, None, changes=changes)
+    else:
+        with pytest.raises(type(ending)):
+            await _noting(kit, ending, changes=changes)
+    assert await journalled(kit) == ["account_enabled"]
+    assert len((await dump(kit))["account"]) == changes
+
+
+async def test_notes_survive_clashes_and_failed_changes(kit: Kit) -> None:
+    """A change that runs again journals a note once; one that is rolled back does not take it along."""
+    runs: list[int] = []
+
+    async def work(change: Change, times: int) -> None:
+        runs.append(1)
+        await register(change)
+        if len(runs) <= times:
+            raise Conflict("rule")
+
+    for times, made in ((2, 1), (100, 1)):
+        runs.clear()
+        flow = kit.engine.core.runner.flow(Origin())
+        flow.note(accounts.ENABLED(None))
+        deed = flow.change(partial(work, times=times))
+        if times == 100:
+            with pytest.raises(Unavailable):
+                await _within(flow, deed)
+        else:
+            await _within(flow, deed)
+        assert len((await dump(kit))["account"]) == made
+    assert await journalled(kit) == ["account_enabled"] * 2
+
+
 async def test_a_broken_subscriber_aborts_everything(tmp_path: Path, database_url: str) -> None:
     """Its exception takes session, journal and counters back; the try does not count, however often it happens."""
     async with running(tmp_path, database=database_url, ribs=(*RIBS, BURSTING)) as kit:

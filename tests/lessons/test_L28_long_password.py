@@ -8,6 +8,7 @@ from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.kernel.errors import Misuse, Refused
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
+from tests.core.passwords.ring import unnoted
 
 
 class NoPepper:
@@ -43,7 +44,7 @@ async def test_long_passwords_are_refused_before_hashing(text: str) -> None:
             await work
         assert (refused.value.code.name, refused.value.code.status) == ("password_too_long", 422)
     with pytest.raises(Refused) as refused:
-        passwords.check(password)
+        await passwords.judge(password, note=unnoted)
     assert "password_too_long" in [entry["code"] for entry in refused.value.details["violations"]]
     assert passwords.pool._threads == []
 

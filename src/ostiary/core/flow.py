@@ -46,6 +46,7 @@ class Flow:
         self.reads: Database = runner.database
         self.account_id: str | None = None
         self._held = Held()
+        self._noted: list[Event] = []
         self._changed = False
 
     async def __aenter__(self) -> Self:
@@ -56,13 +57,22 @@ class Flow:
     ) -> None:
         if isinstance(error, Refused):
             await self._record(error)
-        elif error is not None and not self._changed and self._held.hits:
-            # Not the caller's fault (a busy pool, a slow database): the try does not count.
-            await self._undo()
+            return
+        # Not the caller's fault (a busy pool, a slow database): the try does not count.
+        undo = error is not None and not self._changed and bool(self._held.hits)
+        if undo or self._noted:
+            await self._alone(self._noted, undo=undo)
 
     def concerns(self, account_id: str | None) -> None:
         """Say whom a failure would concern, for the journal."""
         self.account_id = account_id
+
+    def note(self, event: Event) -> None:
+        """Have something journalled that happened on the way, however the flow ends.
+
+        It goes into the change, before what the change itself emits; into a transaction of its own if there is none.
+        """
+        self._noted.append(event)
 
     def refuse_full(self, *hits: Hit) -> None:
         """Refuse at once what this process knows to be exhausted, before anything is read.
@@ -103,9 +113,12 @@ class Flow:
             try:
                 async with runner.database.transaction() as tx:
                     change = Change(tx, runner.world, self.origin, runner.reactions)
+                    for event in self._noted:
+                        await change.emit(event)
                     result = await work(change)
                     await runner.throttle.settle(tx, self._held, complete=not change.is_partial)
                 self._changed = True
+                self._noted = []
                 return result
             except (Conflict, Contended) as clash:
                 if attempt == _TRIES - 1:
@@ -113,17 +126,14 @@ class Flow:
         raise AssertionError("unreachable")
 
     async def _record(self, refused: Refused) -> None:
-        events: list[Event] = list(refused.events)
+        events: list[Event] = [*self._noted, *refused.events]
+        undo = False
         if self._held.hits and refused.counted:
             events += self._runner.throttle.failure_events(self._held, self.account_id)
-        elif self._held.hits and not self._changed:
-            await self._undo(events)
-            return
-        if events:
-            await self._alone(events, undo=False)
-
-    async def _undo(self, events: list[Event] | None = None) -> None:
-        await self._alone(events or [], undo=True)
+        else:
+            undo = bool(self._held.hits) and not self._changed
+        if events or undo:
+            await self._alone(events, undo=undo)
 
     async def _alone(self, events: list[Event], *, undo: bool) -> None:
         runner = self._runner

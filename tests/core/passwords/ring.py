@@ -3,6 +3,7 @@
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Argon2id, Bcrypt, Pbkdf2Sha256, Scheme, Scrypt
 from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.kernel.events import Event
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
 
@@ -25,6 +26,11 @@ class Ring:
 
 def no_transaction() -> None:
     """The guard when no transaction is open."""
+
+
+def unnoted(event: Event) -> None:
+    """Takes notes where none may come."""
+    raise AssertionError(f"noted {event.type.name}")
 
 
 def cheap_passwords(scheme: Scheme = CHEAP[0], ring: Ring | None = None, pepper: bool = True) -> Passwords:

@@ -14,7 +14,7 @@ from ostiary.kernel.errors import CODES, Misuse, Refused
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
 from ostiary.protocols.password_rules import normalise
-from tests.core.passwords.ring import CHEAP, Ring, cheap_passwords, no_transaction
+from tests.core.passwords.ring import CHEAP, Ring, cheap_passwords, no_transaction, unnoted
 
 NO = Verdict(matches=False, rehash=False)
 YES = Verdict(matches=True, rehash=False)
@@ -101,7 +101,7 @@ async def test_lone_surrogates_verify_false_at_equal_cost() -> None:
         assert counted.derived == 1
         passwords._scheme = CHEAP[0]
         with pytest.raises(Refused) as refused:
-            passwords.check(password)
+            await passwords.judge(password, note=unnoted)
         assert "password_invalid_characters" in [
             entry["code"] for entry in refused.value.details["violations"]
         ]
@@ -154,14 +154,18 @@ async def test_settings_decide_the_scheme() -> None:
     passwords.close()
 
 
-async def test_no_hashing_while_a_transaction_is_open() -> None:
-    """The guard is asked before each hashing, for a known and an unknown account alike."""
+async def test_nothing_slow_while_a_transaction_is_open() -> None:
+    """The guard is asked before each judging and hashing, for a known and an unknown account alike."""
 
     def open_transaction() -> None:
         raise Misuse("a transaction is open")
 
     passwords = Passwords(World(), PasswordSettings(), Ring(), open_transaction, scheme=CHEAP[0])
-    for work in (passwords.hash(PASSWORD), passwords.verify(PASSWORD, None)):
+    for work in (
+        passwords.judge(PASSWORD, note=unnoted),
+        passwords.hash(PASSWORD),
+        passwords.verify(PASSWORD, None),
+    ):
         with pytest.raises(Misuse):
             await work
     assert passwords.pool._threads == []
@@ -174,7 +178,7 @@ async def test_unsuitable_key_ids_are_misuse() -> None:
         await passwords.hash(PASSWORD)
 
 
-def test_check_refuses_with_all_violations() -> None:
+async def test_judging_refuses_with_all_violations() -> None:
     """A refusal carries the first violation's code and lists all of them, by registered 422 codes."""
     made = Passwords(
         World(),
@@ -184,7 +188,7 @@ def test_check_refuses_with_all_violations() -> None:
         scheme=CHEAP[0],
     )
     with pytest.raises(Refused) as refused:
-        made.check(Secret("anna"), ["anna@acme.example"])
+        await made.judge(Secret("anna"), ["anna@acme.example"], note=unnoted)
     listed = refused.value.details["violations"]
     assert refused.value.code.name == listed[0]["code"] == "password_too_short"
     assert [entry["code"] for entry in listed] == [
@@ -195,7 +199,7 @@ def test_check_refuses_with_all_violations() -> None:
         "password_contains_context",
     ]
     assert all(set(entry) == {"code", "message"} for entry in listed)
-    made.check(Secret("Vkq7 zmwt!xplr"), ["anna@acme.example"])
+    await made.judge(Secret("Vkq7 zmwt!xplr"), ["anna@acme.example"], note=unnoted)
 
 
 def test_violation_codes_are_registered() -> None:

@@ -11,6 +11,7 @@ from ostiary.core.passwords.pool import HashingPool, default_workers, queue_size
 from ostiary.core.passwords.schemes import SALT_BYTES, Scheme, is_outdated, protect, proves, readable
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.kernel.errors import Misuse, Refused
+from ostiary.kernel.events import Event
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
 from ostiary.protocols.password_rules import PasswordRules, is_too_long, normalise, violations
@@ -62,7 +63,7 @@ class Passwords:
         world: Where salts come from.
         settings: Scheme, costs, rules and pool.
         pepper: Keys for the keyed pre-hash.
-        guard: Called before each hashing; raises `Misuse` while a database transaction is open.
+        guard: Called before each judging and hashing; raises `Misuse` while a database transaction is open.
         scheme: Another scheme or cost than the settings'; for tests, since nothing holds it to the floor.
     """
 
@@ -96,21 +97,32 @@ class Passwords:
         """What a new password must be, for pages that tell beforehand."""
         return self._settings.rules(second_factor_enforced=second_factor_enforced)
 
-    def check(
-        self, password: Secret, context: Iterable[str] = (), *, second_factor_enforced: bool = False
+    async def judge(
+        self,
+        password: Secret,
+        context: Iterable[str] = (),
+        *,
+        note: Callable[[Event], None],
+        second_factor_enforced: bool = False,
     ) -> None:
-        """Judge a new password.
+        """Judge a new password by everything that is asked of one; whoever sets a password calls this first.
 
         Args:
             password: As typed.
             context: E-mail addresses, user name and name of the account.
+            note: Takes what the journal should know of the judging itself; a flow's `note`.
             second_factor_enforced: No account signs in by password alone.
 
         Raises:
-            Refused: with the first violation's code; `details["violations"]` lists all of them.
+            Refused: with the first violation's code; `details["violations"]` lists all of them. It does not count as a
+                failed try.
+            Misuse: a transaction is open.
         """
         rules = self.rules(second_factor_enforced=second_factor_enforced)
-        if found := violations(_text_of(password), rules, context):
+        found = violations(_text_of(password), rules, context)
+        if all(violation.code != PASSWORD_TOO_LONG.name for violation in found):
+            self._guard()  # a long one is refused before anything else begins (L28)
+        if found:
             listed = [{"code": violation.code, "message": violation.message} for violation in found]
             raise Refused(VIOLATION_CODES[found[0].code], details={"violations": listed}, counted=False)
 

@@ -50,13 +50,21 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> str:
     settings = core.settings.of(RegistrationSettings)
     if not settings.registration_open:
         raise Refused(REGISTRATION_CLOSED)
-    address = _judge(core, wanted)
+    address, refusals = _read_address(wanted.email)
     by_network = Hit(Window("register", settings.register_per_network), origin.network)
-    by_address = Hit(
-        Window("register-address", settings.register_per_address, by_network=False), address.normal
-    )
+    hits = [by_network]
+    if address is not None:
+        hits.append(
+            Hit(Window("register-address", settings.register_per_address, by_network=False), address.normal)
+        )
     async with core.runner.flow(origin) as flow:
-        await flow.reserve(by_network, by_address)
+        await flow.reserve(*hits)
+        context = (address.normal, address.local) if address else (wanted.email,)
+        try:
+            await core.passwords.judge(wanted.password, (*context, wanted.name), note=flow.note)
+        except Refused as refused:
+            refusals.append(refused)
+        address = _accept(address, refusals)
         password_hash = await core.passwords.hash(wanted.password)
         counted = next(((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network), None)
         return await flow.change(
@@ -64,20 +72,15 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> str:
         )
 
 
-def _judge(core: Core, wanted: Registration) -> Address:
-    """The address, once it and the password are both in order; what is wrong is said all at once."""
-    refusals: list[Refused] = []
-    address: Address | None = None
-    context: tuple[str, ...] = (wanted.email, wanted.name)
+def _read_address(typed: str) -> tuple[Address | None, list[Refused]]:
     try:
-        address = parse_email(wanted.email)
-        context = (address.normal, address.local, wanted.name)
+        return parse_email(typed), []
     except Refused as refused:
-        refusals.append(refused)
-    try:
-        core.passwords.check(wanted.password, context)
-    except Refused as refused:
-        refusals.append(refused)
+        return None, [refused]
+
+
+def _accept(address: Address | None, refusals: list[Refused]) -> Address:
+    """The address, if it and the password are both in order; what is wrong is said all at once."""
     if address is None or refusals:
         details = {name: value for refused in refusals for name, value in refused.details.items()}
         raise Refused(refusals[0].code, "what was typed", details=details, counted=False)
