@@ -1,6 +1,5 @@
 """Owns the JSON routes of signing in and out, and the hot route that says who one is."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
@@ -8,16 +7,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response as PlainResponse
 
-from ostiary.core.accounts.accounts import Account
-from ostiary.core.sessions.sessions import Resolved, Session
-from ostiary.core.signin.door import FactorRequired, SignedIn
+from ostiary.core.sessions.sessions import Resolved
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
+from ostiary.http.arrival import Login, answer, session_view, user_view
 from ostiary.http.assembly import json_response
-from ostiary.http.entrance import begin, csrf_cookie, hand_out, present, resume, take_back
+from ostiary.http.entrance import begin, csrf_cookie, present, resume, take_back
 from ostiary.http.inputs import CurrentCore, JsonBody
-from ostiary.http.redirects import safe_next
-from ostiary.http.visit import Visit, visit_of
+from ostiary.http.visit import visit_of
 from ostiary.kernel.secret import Secret
 
 router = APIRouter(tags=["sign-in"])
@@ -53,103 +50,29 @@ class LogoutBody(JsonBody):
     everywhere: bool = False
 
 
-class UserView(JsonBody):
-    """Whose session it is."""
-
-    id: str
-    email: str | None
-    email_verified: bool
-    name: str
-
-
-class SessionView(JsonBody):
-    """The session."""
-
-    id: str
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-    amr: list[str]
-    acr: str
-
-
-class LoginComplete(JsonBody):
-    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null."""
-
-    status: Literal["complete"] = "complete"
-    user: UserView
-    session: SessionView
-    redirect_to: str | None = None
-
-
-class LoginWaits(JsonBody):
-    """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser."""
-
-    status: Literal["factor_required"] = "factor_required"
-    attempt: str
-    factors: list[str]
-
-
-# Plain objects, which the typed routes check against their views and the hot route writes as they are.
-def _user(account: Account) -> dict[str, Any]:
-    return {
-        "id": account.id,
-        "email": account.email,
-        "email_verified": account.is_email_verified,
-        "name": account.name,
-    }
-
-
-def _session(session: Session) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "created_at": session.created_at,
-        "last_seen_at": session.last_seen_at,
-        "expires_at": session.expires_at,
-        "amr": list(session.amr),
-        "acr": session.acr,
-    }
-
-
-def _answer(
-    visit: Visit,
-    response: Response,
-    outcome: SignedIn | FactorRequired,
-    body: LoginBody | FactorBody,
-    pre: str,
-) -> LoginComplete | LoginWaits:
-    if isinstance(outcome, SignedIn):
-        response.raw_headers.extend(hand_out(visit, outcome))
-        return LoginComplete(
-            user=UserView(**_user(outcome.account)),
-            session=SessionView(**_session(outcome.session)),
-            redirect_to=safe_next(body.next, visit.edge.settings.after_sign_in),
-        )
-    response.raw_headers.append(visit.edge.cookies.set_pre(pre))
-    return LoginWaits(attempt=outcome.attempt, factors=list(outcome.factors))
-
-
-@router.post("/auth/login")
-async def login(
-    body: LoginBody, request: Request, response: Response, core: CurrentCore
-) -> LoginComplete | LoginWaits:
+@router.post("/auth/login", response_model=Login)
+async def login(body: LoginBody, request: Request, response: Response, core: CurrentCore) -> dict[str, Any]:
     """Sign in with a password. Unknown account, wrong password and an account that may not sign in look alike."""
     visit = visit_of(request.scope)
     entry = await begin(visit, remember=body.remember, code=body.code)
     way = PasswordWay(core.world, core.passwords)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
-    return _answer(visit, response, outcome, body, entry.pre_session)
+    found, cookies = answer(visit, outcome, entry.pre_session, body.next)
+    response.raw_headers.extend(cookies)
+    return found
 
 
-@router.post("/auth/login/factor")
+@router.post("/auth/login/factor", response_model=Login)
 async def login_factor(
     body: FactorBody, request: Request, response: Response, core: CurrentCore
-) -> LoginComplete | LoginWaits:
+) -> dict[str, Any]:
     """Answer with a factor; only the browser that began the sign-in can."""
     visit = visit_of(request.scope)
     entry = await resume(visit)
     outcome = await core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
-    return _answer(visit, response, outcome, body, entry.pre_session)
+    found, cookies = answer(visit, outcome, entry.pre_session, body.next)
+    response.raw_headers.extend(cookies)
+    return found
 
 
 @router.post("/auth/logout", status_code=204)
@@ -176,8 +99,8 @@ async def session(request: Request) -> PlainResponse:
 def _who(resolved: Resolved) -> dict[str, object]:
     principal = resolved.principal
     return {
-        "user": _user(resolved.account),
-        "session": _session(resolved.session),
+        "user": user_view(resolved.account),
+        "session": session_view(resolved.session),
         "principal": {
             "account_id": principal.account_id,
             "session_id": principal.session_id,

@@ -8,17 +8,17 @@ from starlette.responses import Response
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
 from ostiary.core.passwords.codes import PASSWORD_TOO_LONG
 from ostiary.core.sessions.settings import SessionSettings
-from ostiary.core.signin.door import ATTEMPT_INVALID, FactorRequired, SignedIn
+from ostiary.core.signin.door import ATTEMPT_INVALID
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.access import PUBLIC
+from ostiary.http.arrival import FACTOR, WAITING, go_on
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import begin, hand_out, present, resume, take_back, whose
+from ostiary.http.entrance import begin, present, resume, take_back, whose
 from ostiary.http.forms import Form
 from ostiary.http.pages import (
     LOGIN,
     allow_redirect,
-    leave_note,
     may_go,
     page,
     page_problem,
@@ -32,14 +32,12 @@ from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Code, Refused
 
-FACTOR: Final = "/login/factor"
 LOGOUT: Final = "/logout"
 
 _LOGIN: Final = f"{__package__}/login.html"
 _FACTOR: Final = f"{__package__}/factor.html"
 _UNVERIFIED: Final = f"{__package__}/unverified.html"
 _LOGOUT: Final = f"{__package__}/logout.html"
-_NOTE: Final = "factor"
 _MOST_FACTORS: Final = 10
 _NOTICES: Final = {
     "signed-out": "You are signed out.",
@@ -87,13 +85,13 @@ async def log_in(request: Request) -> Response:
         if refused.code is EMAIL_NOT_VERIFIED:
             return await page(visit, _UNVERIFIED, refused.code.status, headers, email=identifier)
         raise
-    return _go_on(visit, outcome, entry.pre_session, destination)
+    return go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def factor(request: Request) -> Response:
     """The page that asks for a second factor; without a sign-in that waits, back to its beginning."""
     visit = visit_of(request.scope)
-    told = read_note(visit, _NOTE)
+    told = read_note(visit, WAITING)
     if not told or visit.cookies.pre is None:
         return see(LOGIN)
     wanted = query_of(request, "use")
@@ -125,7 +123,7 @@ async def answer_factor(request: Request) -> Response:
             fresh.refuse("", "That took too long. Sign in again.")
             return await _login_page(visit, fresh, destination, 401, headers)
         raise
-    return _go_on(visit, outcome, entry.pre_session, destination)
+    return go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def logout(request: Request) -> Response:
@@ -143,13 +141,6 @@ async def log_out(request: Request) -> Response:
     if who is not None:
         await flow.sign_out(visit.edge.core, visit.origin, who, everywhere=False)
     return see(f"{LOGIN}?done=signed-out", take_back(visit))
-
-
-def _go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destination: str) -> Response:
-    if isinstance(outcome, SignedIn):
-        return see(destination or visit.edge.shell.home, hand_out(visit, outcome))
-    note = leave_note(visit, _NOTE, attempt=outcome.attempt, factors=list(outcome.factors), next=destination)
-    return see(FACTOR, [visit.edge.cookies.set_pre(pre), note])
 
 
 async def _login_page(

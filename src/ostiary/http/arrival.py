@@ -1,0 +1,123 @@
+"""Owns what every way in answers once the door has spoken: signed in, or which factor is missing (JSON and pages)."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from starlette.responses import Response
+
+from ostiary.core.accounts.accounts import Account
+from ostiary.core.sessions.sessions import Session
+from ostiary.core.signin.door import FactorRequired, SignedIn
+from ostiary.http.cookies import Header
+from ostiary.http.entrance import hand_out
+from ostiary.http.inputs import JsonBody
+from ostiary.http.pages import leave_note, see
+from ostiary.http.redirects import safe_next
+from ostiary.http.visit import Visit
+
+FACTOR: Final = "/login/factor"
+# Tells the factor's page which sign-in waits, for what, and where it leads.
+WAITING: Final = "factor"
+
+
+class UserView(JsonBody):
+    """Whose session it is."""
+
+    id: str
+    email: str | None
+    email_verified: bool
+    name: str
+
+
+class SessionView(JsonBody):
+    """The session."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    amr: list[str]
+    acr: str
+
+
+class LoginComplete(JsonBody):
+    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null."""
+
+    status: Literal["complete"] = "complete"
+    user: UserView
+    session: SessionView
+    redirect_to: str | None = None
+
+
+class LoginWaits(JsonBody):
+    """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser."""
+
+    status: Literal["factor_required"] = "factor_required"
+    attempt: str
+    factors: list[str]
+
+
+# What the typed routes declare; they return the plain object, as hot routes do.
+Login = LoginComplete | LoginWaits
+
+
+def user_view(account: Account) -> dict[str, Any]:
+    """An account as JSON."""
+    return {
+        "id": account.id,
+        "email": account.email,
+        "email_verified": account.is_email_verified,
+        "name": account.name,
+    }
+
+
+def session_view(session: Session) -> dict[str, Any]:
+    """A session as JSON."""
+    return {
+        "id": session.id,
+        "created_at": session.created_at,
+        "last_seen_at": session.last_seen_at,
+        "expires_at": session.expires_at,
+        "amr": list(session.amr),
+        "acr": session.acr,
+    }
+
+
+def answer(
+    visit: Visit, outcome: SignedIn | FactorRequired, pre: str, wanted: str | None
+) -> tuple[dict[str, Any], list[Header]]:
+    """The body (`Login`) and the cookies of a JSON answer.
+
+    Args:
+        pre: Value of the cookie that a half-done sign-in is bound to.
+        wanted: Where the caller would like to go next.
+    """
+    if isinstance(outcome, FactorRequired):
+        waits = {
+            "status": "factor_required",
+            "attempt": outcome.attempt,
+            "factors": list(outcome.factors),
+        }
+        return waits, [visit.edge.cookies.set_pre(pre)]
+    complete = {
+        "status": "complete",
+        "user": user_view(outcome.account),
+        "session": session_view(outcome.session),
+        "redirect_to": safe_next(wanted, visit.edge.settings.after_sign_in),
+    }
+    return complete, hand_out(visit, outcome)
+
+
+def go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destination: str) -> Response:
+    """The page that follows: where somebody wanted to go, or the one that asks for a factor.
+
+    Args:
+        pre: Value of the cookie that a half-done sign-in is bound to.
+        destination: Already judged; "" for home.
+    """
+    if isinstance(outcome, SignedIn):
+        return see(destination or visit.edge.shell.home, hand_out(visit, outcome))
+    note = leave_note(
+        visit, WAITING, attempt=outcome.attempt, factors=list(outcome.factors), next=destination
+    )
+    return see(FACTOR, [visit.edge.cookies.set_pre(pre), note])
