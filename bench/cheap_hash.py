@@ -5,7 +5,6 @@ its own cost varies by more than the answer. With 8 KiB and one pass everything 
 the pool, its threads, the pre-hash with the pepper.
 """
 
-import asyncio
 import logging
 import os
 import sys
@@ -30,7 +29,7 @@ def main(port: int, environment: dict[str, str]) -> None:
     given = from_environment(groups_of(RIBS), environment)
     given["base_url"] = f"http://127.0.0.1:{port}"
     engine = Engine(load(RIBS, world, given), RIBS, world, scheme=SCHEME)
-    asyncio.run(uvicorn.Server(config(Served(engine, "ready"), port, lifespan=True)).serve())
+    uvicorn.Server(config(Served(engine, "ready"), port, lifespan=True)).run()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`ostiary serve` as production runs it: probes, redirects, no mailbox, mails by SMTP, and rude clients."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import psycopg
@@ -30,6 +31,14 @@ async def test_the_mailbox_is_not_there(site: Site) -> None:
             assert (await site.browser.get(path, headers=headers)).status_code in (400, 404), path
     assert (await site.browser.post("/dev/mailbox")).status_code == 404
     assert "/dev/" not in (await site.browser.get("/auth/openapi.json")).text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+async def test_the_fast_loop_and_parser_run(site: Site) -> None:
+    """uvicorn is started so that it takes uvloop and httptools; a loop of one's own would silently be asyncio's."""
+    loaded = await asyncio.to_thread(Path(f"/proc/{site.server.process.pid}/maps").read_text)
+    assert "/uvloop/loop." in loaded
+    assert "/httptools/parser/" in loaded
 
 
 async def test_http_is_redirected_to_the_base_url(site: Site) -> None:

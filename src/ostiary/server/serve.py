@@ -1,6 +1,5 @@
 """Owns the running of the stand-alone server: one process, what it says at start, and how it ends."""
 
-import asyncio
 import logging.config
 import os
 import signal
@@ -120,7 +119,7 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
     )
     server = Server(config)
     try:
-        asyncio.run(server.serve())
+        server.run()  # on uvloop, where there is one: a loop of our own making would be asyncio's
     except SystemExit:
         if app.failure is not None:
             raise app.failure from None
