@@ -12,7 +12,6 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -23,11 +22,11 @@ from fastapi import FastAPI
 import ostiary
 from ostiary.cli.main import app as commands
 from ostiary.core.keys.ring import PURPOSES
-from ostiary.core.mail.compose import MAILS, MailTemplate
+from ostiary.core.mail.template import MailTemplate
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import PREFIX, groups_of, load
-from ostiary.engine.wire import event_types
+from ostiary.engine.wire import event_types, mails
 from ostiary.http import pages
 from ostiary.http.openapi import document
 from ostiary.http.routing import Hot
@@ -270,25 +269,29 @@ that bring a session cookie need the `X-CSRF-Token` header. The machine-readable
 
 def all_mails() -> tuple[MailTemplate, ...]:
     """Every mail template."""
-    return (*MAILS, *(mail for rib in RIBS for mail in rib.mails))
+    return tuple(mail for declared in mails(RIBS).values() for mail in declared)
 
 
 def mails_page() -> str:
     """Every mail with its subject."""
-    rows = []
-    for mail in sorted(all_mails(), key=lambda mail: mail.name):
-        subject = (files(mail.package) / "mail" / f"{mail.name}.subject.txt").read_text("utf-8").strip()
-        folder = "src/" + mail.package.replace(".", "/") + "/mail/"
-        rows.append((f"`{mail.name}`", f"`{subject}`", mail.doc, f"`{folder}`"))
+    with tempfile.TemporaryDirectory() as folder:
+        composer = engine_for(Path(folder), dev=False).composer
+    rows = [
+        (
+            f"`{path}`",
+            composer.preview(mail.name, "en").subject,
+            mail.doc,
+            ", ".join(f"`{name}`" for name in mail.example) or "–",
+        )
+        for path, mail in sorted(composer.mails.items())
+    ]
     return page(
         "Mails",
         """
-Each mail has three files: `<name>.subject.txt`, `<name>.txt` and `<name>.html`, Jinja templates all. To change one,
-put a file of the same name into a folder and name the folder in `mail_templates`; files that you do not put there
-stay as they are. `layout.txt`, `layout.html` and `parts.html` can be replaced in the same way. A file that replaces
-nothing stops the start.
+What each mail is for, and what its templates may use. Everything else about mails, such as replacing a template or
+adding a language, is in [mail.md](../mail.md).
 """,
-        table(("mail", "subject", "when it is sent", "where its files are"), rows),
+        table(("mail", "subject", "when it is sent", "variables"), rows),
     )
 
 

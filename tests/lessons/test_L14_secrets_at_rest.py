@@ -158,7 +158,15 @@ async def test_a_password_in_a_mail_is_found(watched: tuple[Kit, Watch]) -> None
     await kit.signed_up("anna@example.com", PASSWORD)
     await kit.mailbox.deliver(
         Composed(
-            "someone@example.com", "x@z.test", "Hello", PASSWORD, "", (), kit.clock.now(), EmailMessage()
+            "someone@example.com",
+            "x@z.test",
+            "en",
+            "Hello",
+            PASSWORD,
+            "",
+            (),
+            kit.clock.now(),
+            EmailMessage(),
         )
     )
     with pytest.raises(AssertionError, match="a mail shows"):

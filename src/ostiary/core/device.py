@@ -6,6 +6,7 @@ from typing import Final
 
 from ua_parser import parse
 
+_ON: Final = " on "
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()+-]{0,39}", re.ASCII)
 
 
@@ -36,7 +37,13 @@ def describe_device(user_agent: str) -> str:
     """ "Firefox 131 on Mac"; "" where the user agent says nothing."""
     read = read_device(user_agent)
     known = [words for words in (read.browser, read.device) if not words.startswith("Unknown")]
-    return " on ".join(known)
+    return _ON.join(known)
+
+
+def browser_and_device(phrase: str) -> tuple[str, str]:
+    """Take such a phrase apart, to say it in another language; the first is "" where only one of them was known."""
+    browser, _, device = phrase.rpartition(_ON)
+    return browser, device
 
 
 def _plain(words: str) -> str:

@@ -66,7 +66,7 @@ class Engine:
         self._engine = settings.of(EngineSettings)
         self._working: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self.core, composer = wire(settings, self.ribs, world or World(), scheme)
+        self.core, self.composer = wire(settings, self.ribs, world or World(), scheme)
         self.transport = transport or self._transport()
         self.app: App = assemble(
             self.core,
@@ -79,7 +79,7 @@ class Engine:
             [routes for rib in self.ribs for routes in rib.json_routes],
             shell=self._shell(),
         )
-        self._deliverers = {KIND: mail_deliverer(composer, self.transport)}
+        self._deliverers = {KIND: mail_deliverer(self.composer, self.transport)}
         self.worker: Worker  # made by each start, since one that was told to stop stays stopped
 
     def _new_worker(self) -> Worker:

@@ -13,10 +13,11 @@ from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring, RingPepper
 from ostiary.core.keys.root import RootSeal, parse_root
-from ostiary.core.mail.compose import MAILS, Composer
+from ostiary.core.mail.compose import Composer
 from ostiary.core.mail.notices import Notices
 from ostiary.core.mail.post import Post
 from ostiary.core.mail.settings import MailSettings
+from ostiary.core.mail.template import MAILS, MailTemplate
 from ostiary.core.once.once import Once
 from ostiary.core.outbox import outbox as outboxes
 from ostiary.core.outbox.outbox import Outbox
@@ -66,6 +67,11 @@ def event_types(ribs: Sequence[Rib]) -> tuple[EventType, ...]:
     return CORE_EVENTS + tuple(event for rib in ribs for event in rib.events)
 
 
+def mails(ribs: Sequence[Rib]) -> dict[str, tuple[MailTemplate, ...]]:
+    """Every mail of an engine with these ribs, by the name of its rib; the core's come first."""
+    return {"core": MAILS, **{rib.name: rib.mails for rib in ribs}}
+
+
 def wire(
     settings: Settings, ribs: Sequence[Rib], world: World, scheme: Scheme | None
 ) -> tuple[Core, Composer]:
@@ -88,7 +94,7 @@ def wire(
     composer = Composer(
         world,
         settings.of(MailSettings),
-        (*MAILS, *(mail for rib in ribs for mail in rib.mails)),
+        mails(ribs),
         settings.of(HttpSettings).base_url,
         _page(settings, ribs, "/recover"),
     )

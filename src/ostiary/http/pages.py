@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ostiary.core.keys.ring import purpose
-from ostiary.core.mail.compose import moment
 from ostiary.core.mail.settings import MailSettings
+from ostiary.core.mail.words import ENGLISH
 from ostiary.core.sessions.sessions import FRESH_REQUIRED, Resolved
 from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
@@ -100,7 +100,7 @@ def ago(at: datetime, now: datetime) -> str:
     if passed < _MINUTE:
         return "just now"
     if passed >= 2 * _DAY:
-        return moment(at)
+        return ENGLISH.moment(at)
     unit, name = (_MINUTE, "minute") if passed < _HOUR else (_HOUR, "hour")
     if passed >= _DAY:
         return "yesterday"
@@ -131,7 +131,7 @@ _jinja: Final = jinja2.Environment(
 _jinja.filters |= {
     "ago": ago,
     "sentence": sentence,
-    "moment": moment,
+    "moment": ENGLISH.moment,
     "in_words": in_words,
     "contact_link": contact_link,
 }

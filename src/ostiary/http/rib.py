@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ostiary.core.change import Subscriber
-from ostiary.core.mail.compose import MailTemplate
+from ostiary.core.mail.template import MailTemplate
 from ostiary.core.outbox.worker import Chore
 from ostiary.core.signin.ways import Factor
 from ostiary.core.wiring import Core, Parts

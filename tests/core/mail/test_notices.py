@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from ostiary.core.change import Reactions
-from ostiary.core.mail.compose import MAILS, Composer
+from ostiary.core.mail.compose import Composer
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.notices import Notices
 from ostiary.core.mail.post import Post, mail_deliverer
 from ostiary.core.mail.settings import MailSettings
+from ostiary.core.mail.template import MAILS
 from ostiary.core.throttle.limits import LIMIT_REACHED, LOCKED, PASSWORD_DISABLED
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import EventType
@@ -31,7 +32,7 @@ class Accounts:
 
 def notices(place: Place, accounts: Accounts) -> tuple[Notices, Composer]:
     """Wire notices as the engine does."""
-    composer = Composer(place.world, MailSettings(), MAILS)
+    composer = Composer(place.world, MailSettings(), {"core": MAILS})
     post = Post(place.outbox, composer)
     return Notices(post, accounts.addresses_of, lambda agent: "Firefox on Windows" if agent else ""), composer
 
@@ -74,16 +75,29 @@ async def test_a_trait_without_a_template_is_told_at_start(place: Place) -> None
     wordless = EventType("thing_happened", "For tests.", tell_owner=True)
     with pytest.raises(Misuse, match="thing_happened"):
         Reactions([wordless], [subject.subscriber()])
+    poor = EventType("account_locked", "For tests: carries less than its mail tells.", tell_owner=True)
+    with pytest.raises(Misuse, match="failures, until"):
+        Reactions([poor], [subject.subscriber()])
 
 
-async def test_an_unknown_template_is_misuse(place: Place) -> None:
-    """A rib that sends what it did not declare hears of it at once, and nothing is written."""
-    post = Post(place.outbox, Composer(place.world, MailSettings(), MAILS))
+@pytest.mark.parametrize(
+    ("template", "context", "complaint"),
+    [
+        ("nothing", {}, "nothing"),
+        ("password_disabled", {"failures": 3, "at": 1, "ip": ""}, "device"),
+        ("password_disabled", {"failures": 3, "at": 1, "ip": "", "device": "", "token": "x"}, "token"),
+    ],
+)
+async def test_what_was_not_declared_is_misuse(
+    place: Place, template: str, context: dict[str, object], complaint: str
+) -> None:
+    """A rib that sends another mail or context than it declared hears of it at once, and nothing is written."""
+    post = Post(place.outbox, Composer(place.world, MailSettings(), {"core": MAILS}))
 
     async def send() -> None:
         async with place.change() as change:
-            await post.send(change, "nothing", "alice@example.org", {})
+            await post.send(change, template, "alice@example.org", context)
 
-    with pytest.raises(Misuse, match="nothing"):
+    with pytest.raises(Misuse, match=complaint):
         await send()
     assert await place.rows() == []

@@ -38,7 +38,7 @@ class Desk:
     def __init__(self, place: Place, settings: MailSettings, tls: ssl.SSLContext | None = None) -> None:
         """Wire it as the engine does."""
         self.place = place
-        self.composer = Composer(place.world, settings, [GREETING])
+        self.composer = Composer(place.world, settings, {"tests": [GREETING]})
         self.post = Post(place.outbox, self.composer)
         self.deliver = mail_deliverer(self.composer, SmtpTransport(settings, tls))
 

@@ -1,5 +1,6 @@
 """Mail: ribs `send` a template with a context through the outbox; a worker composes it and hands it to a transport.
 
-Read `compose` (template and context → message), `post` (the front for ribs), `smtp` and `mailbox` (the transports),
-`notices` (mails to an account's owner about events that say so).
+Read `template` (what a mail declares), `sources` and `render` (its files, ours and the operator's), `language` and
+`words` (in whose language), `compose` (the message), `post` (the front for ribs), `smtp` and `mailbox` (the
+transports), `notices` (mails to an account's owner about events that say so).
 """

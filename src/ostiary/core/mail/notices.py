@@ -5,6 +5,7 @@ from typing import Final
 
 from ostiary.core.change import Change, Subscriber
 from ostiary.core.mail.post import Post
+from ostiary.core.mail.template import ORIGIN_EXAMPLE
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import Event, EventType
 from ostiary.storage.database import Reads
@@ -35,20 +36,29 @@ class Notices:
         return Subscriber(self._wants, self._tell)
 
     def _wants(self, event_type: EventType) -> bool:
-        if event_type.tell_owner and not self._post.knows(event_type.name):
+        if not event_type.tell_owner:
+            return False
+        example = self._post.example_of(event_type.name)
+        if example is None:
             raise Misuse(
                 f"event type {event_type.name!r} tells the owner but there is no mail template of that name"
             )
-        return event_type.tell_owner
+        if unknown := example.keys() - {*event_type.fields, *ORIGIN_EXAMPLE}:
+            raise Misuse(
+                f"mail template {event_type.name!r}: its example names {', '.join(sorted(unknown))}, which neither "
+                "the event carries nor every notice holds"
+            )
+        return True
 
     async def _tell(self, change: Change, event: Event) -> None:
         """One lookup and one row, whether or not there is anybody to tell (L16)."""
         addresses = await self._addresses_of(change, event.account_id or "")
-        context = {
+        told = {
             **event.data,
             "at": change.now,
             "ip": change.origin.ip,
             "device": self._device_of(change.origin.user_agent),
         }
+        context = {name: told.get(name, "") for name in self._post.example_of(event.type.name) or ()}
         to = addresses[0] if addresses else _NOBODY
         await self._post.send(change, event.type.name, to, context, live=bool(addresses))

@@ -36,7 +36,7 @@ class Post:
 
     def __init__(self, outbox: Outbox, composer: Composer) -> None:
         self._outbox = outbox
-        self._names = composer.names
+        self._examples = {mail.name: mail.example for mail in composer.mails.values()}
 
     async def send(
         self, change: Change, template: str, to: str, context: Mapping[str, Any], *, live: bool = True
@@ -47,24 +47,29 @@ class Post:
             change: The open transaction.
             template: A declared template's name.
             to: The recipient's address.
-            context: What the template asks for: text, numbers, datetimes and `Secret`. Show a name that a user chose
-                through the filter `person`.
+            context: What the template's example names: text, numbers, datetimes, timedelta and `Secret`. Show a name
+                that a user chose through the filter `person`.
             live: False sends nothing at the same cost; give the same context as for a real mail (L16).
 
         Returns:
             The outbox row's id, which is also the left half of the Message-ID.
 
         Raises:
-            Misuse: there is no such template.
+            Misuse: there is no such template, or the context is not what its example says.
         """
-        if template not in self._names:
+        if template not in self._examples:
             raise Misuse(f"there is no mail template {template!r}: declare it in the manifest's mails")
+        if wrong := context.keys() ^ self._examples[template].keys():
+            raise Misuse(
+                f"mail template {template!r}: context and example differ in {', '.join(sorted(wrong))}; an operator's "
+                "template may use exactly what the example names"
+            )
         payload = {"template": template, "to": to.ljust(_ADDRESS_ROOM), "context": dict(context)}
         return await self._outbox.put(change, KIND, payload, live=live)
 
-    def knows(self, template: str) -> bool:
-        """Whether a template is declared."""
-        return template in self._names
+    def example_of(self, template: str) -> Mapping[str, Any] | None:
+        """What a template's context looks like; None when no such template is declared."""
+        return self._examples.get(template)
 
 
 def mail_deliverer(composer: Composer, transport: Transport) -> Deliver:

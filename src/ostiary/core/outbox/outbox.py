@@ -6,7 +6,7 @@ It refuses to know what a mail or a webhook is: `kind` names who delivers it.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -88,7 +88,7 @@ class Outbox:
         Args:
             change: The open transaction.
             kind: Who delivers it.
-            payload: JSON values and `Secret`; sealed before it is stored.
+            payload: JSON values, `Secret` and timedelta (stored as seconds); sealed before it is stored.
             live: False writes a decoy that costs and looks the same and that the worker silently drops: this is how
                 known and unknown addresses cannot be told apart by what they cost (L16).
 
@@ -134,11 +134,13 @@ async def requeue(change: Change, letter_id: str) -> bool:
 
 def _padded(content: dict[str, Any]) -> bytes:
     # JSON ignores white space at its end.
-    raw = orjson.dumps(content, default=_reveal)
+    raw = orjson.dumps(content, default=_plain)
     return raw.ljust(-(-len(raw) // _STEP) * _STEP)
 
 
-def _reveal(value: object) -> str:
+def _plain(value: object) -> str | float:
     if isinstance(value, Secret):
         return value.reveal()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     raise TypeError(f"a payload cannot carry a {type(value).__name__}")

@@ -1,8 +1,6 @@
 """Owns issuing, resending and redeeming proofs of an address."""
 
-import math
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from ostiary.core.accounts import accounts
@@ -77,8 +75,8 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
     context = {
         "link": f"{target}?token={token.reveal()}",
         "code": digits.reveal(),
-        "link_hours": math.ceil(settings.verify_link_lifetime / timedelta(hours=1)),
-        "code_minutes": math.ceil(settings.verify_code_lifetime / timedelta(minutes=1)),
+        "link_lifetime": settings.verify_link_lifetime,
+        "code_lifetime": settings.verify_code_lifetime,
         "at": claim.created_at,
         "ip": claim.ip,
         "device": claim.device,

@@ -1,6 +1,6 @@
 """Owns what registration plugs into the engine."""
 
-from ostiary.core.mail.compose import MailTemplate
+from ostiary.core.mail.template import MailTemplate
 from ostiary.features.registration.api import router
 from ostiary.features.registration.flow import ALREADY_REGISTERED
 from ostiary.features.registration.pages import PAGES
@@ -14,7 +14,7 @@ RIB = Rib(
     settings=(RegistrationSettings,),
     mails=(
         MailTemplate(
-            ALREADY_REGISTERED, __package__, "To the owner of an address that somebody registered again."
+            ALREADY_REGISTERED, __package__, "To the owner of an address that somebody registered again.", {}
         ),
     ),
     json_routes=(JsonRoutes(router, PUBLIC),),
