@@ -19,7 +19,7 @@ from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC, SESSION, CurrentOrigin, CurrentSession
 from ostiary.http.assembly import App, assemble, json_response
 from ostiary.http.csrf import csrf_token
-from ostiary.http.inputs import JsonBody
+from ostiary.http.inputs import JsonBody, json_body
 from ostiary.http.problems import Problem
 from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.http.settings import HttpSettings
@@ -86,6 +86,12 @@ class Note(JsonBody):
     count: int = 0
 
 
+class Noted(JsonBody):
+    """An answer."""
+
+    ip: str = ""
+
+
 class Stage:
     """The app, its parts, and what ran."""
 
@@ -128,6 +134,11 @@ def _hot(ran: list[str]) -> list[Hot]:
         visit = visit_of(request.scope)
         body = (await request.body()).decode("latin-1")
         return json_response({"form": visit.form, "ip": visit.origin.ip, "body": body})
+
+    async def hot_note(request: Request) -> Response:
+        json_body(visit_of(request.scope), Note)
+        ran.append("hot-note")
+        return json_response({})
 
     async def method(request: Request) -> Response:
         return PlainTextResponse(request.method)
@@ -172,6 +183,15 @@ def _hot(ran: list[str]) -> list[Hot]:
         Hot("/auth/session", ("GET",), who, SESSION, {"summary": "Who am I"}),
         Hot("/auth/echo", ("POST",), echo, PUBLIC),
         Hot("/auth/guarded", ("POST",), echo, SESSION),
+        Hot(
+            "/auth/hot-notes",
+            ("POST",),
+            hot_note,
+            PUBLIC,
+            {"summary": "Note"},
+            takes=Note,
+            gives=Noted | None,
+        ),
         Hot("/login", ("POST",), echo, PUBLIC, takes_form=True),
         Hot("/login", ("GET",), page, PUBLIC),
         Hot("/method", ("GET",), method, PUBLIC),

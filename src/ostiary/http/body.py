@@ -211,8 +211,10 @@ class Body:
         # text/plain and forms can be sent by any site without a preflight, so JSON must say that it is JSON (E3).
         if not _JSON.fullmatch(kind):
             raise Refused(UNSUPPORTED_MEDIA_TYPE, "not JSON", counted=False)
-        if not isinstance(parse_json(raw), dict):
+        parsed = parse_json(raw)
+        if not isinstance(parsed, dict):
             raise invalid([{"loc": ["body"], "message": "The body must be an object.", "type": "dict_type"}])
+        visit.json = parsed
 
 
 class _Replay:

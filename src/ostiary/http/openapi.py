@@ -1,15 +1,19 @@
 """Owns the OpenAPI document: FastAPI's JSON routes, the hot routes beside them, and our kind of errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from ostiary.http.routing import Hot
 from ostiary.http.table import plain_path
+from ostiary.kernel.errors import Misuse
 
 PATH: Final = "/auth/openapi.json"
+_REF: Final = "#/components/schemas/{model}"
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "description": "Problem details (RFC 9457). Branch on `code`.",
@@ -41,6 +45,34 @@ _AS_PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+def _operation(route: Hot, doc: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {"responses": {}} | orjson.loads(orjson.dumps(dict(doc)))
+    if route.takes is not None:
+        operation["requestBody"] = {"required": True} | _content(route.takes, "validation", schemas)
+        operation["responses"]["422"] = {}
+    if route.gives is not None:
+        told = operation["responses"].setdefault("200", {"description": "Successful Response"})
+        told |= _content(route.gives, "serialization", schemas)
+    return operation
+
+
+def _content(kind: Any, mode: JsonSchemaMode, schemas: dict[str, Any]) -> dict[str, Any]:
+    """A body of this type; its models are put beside those that FastAPI has found."""
+    found, parts = TypeAdapter.json_schemas([("body", mode, TypeAdapter(kind))], ref_template=_REF)
+    for name, given in parts.get("$defs", {}).items():
+        schema = _without_null(given)
+        if schemas.setdefault(name, schema) != schema:
+            raise Misuse(f"two models of the OpenAPI document are named {name!r}")
+    return {"content": {"application/json": {"schema": found["body", mode]}}}
+
+
+def _without_null(schema: Any) -> Any:
+    """As FastAPI writes schemas: it leaves `"default": null` out."""
+    if isinstance(schema, dict):
+        return {name: _without_null(part) for name, part in schema.items() if part is not None}
+    return [_without_null(part) for part in schema] if isinstance(schema, list) else schema
+
+
 def document(app: FastAPI, hot: Iterable[Hot]) -> bytes:
     """The whole document as JSON.
 
@@ -51,12 +83,12 @@ def document(app: FastAPI, hot: Iterable[Hot]) -> bytes:
     # A copy: FastAPI keeps the dictionary that it hands out.
     whole: dict[str, Any] = orjson.loads(orjson.dumps(app.openapi()))
     paths: dict[str, Any] = whole.setdefault("paths", {})
+    schemas: dict[str, Any] = whole.setdefault("components", {}).setdefault("schemas", {})
     for route in hot:
         if route.doc is not None:
             operations = paths.setdefault(plain_path(route.path), {})
             for method in route.methods:
-                operations[method.lower()] = {"responses": {}} | orjson.loads(orjson.dumps(dict(route.doc)))
-    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
+                operations[method.lower()] = _operation(route, route.doc, schemas)
     # Invalid fields are answered as a problem, not in FastAPI's own form.
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)

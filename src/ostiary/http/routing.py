@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +28,8 @@ class Hot:
         doc: Its OpenAPI operation; None leaves it out of the document (pages).
         takes_form: The body is a form, not JSON.
         on_problem: The route's own form of an error: a page, or an OAuth error.
+        takes: The model of its JSON body, for the document; the endpoint reads it with `json_body`.
+        gives: The type of what it answers with 200, for the document.
     """
 
     path: str
@@ -36,6 +39,8 @@ class Hot:
     doc: Mapping[str, Any] | None = None
     takes_form: bool = False
     on_problem: OnProblem | None = None
+    takes: type[BaseModel] | None = None
+    gives: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Visit:
 
     __slots__ = (
         "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started", "headers",
-        "is_stale", "on_problem", "path", "request_id", "scope", "takes_form",
+        "is_stale", "json", "on_problem", "path", "request_id", "scope", "takes_form",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
@@ -55,6 +55,7 @@ class Visit:
         self.on_problem: OnProblem | None = None
         # Set by the body middleware.
         self.form: tuple[tuple[str, str], ...] = ()
+        self.json: dict[str, Any] | None = None
         # For the response.
         self.form_targets: list[str] = []
         self.is_stale = False

@@ -1,6 +1,6 @@
-"""Owns the JSON routes of signing in and out, and the hot route that says who one is."""
+"""Owns the JSON routes of signing in and out, and who one is; all but signing out are hot."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -10,10 +10,10 @@ from starlette.responses import Response as PlainResponse
 from ostiary.core.sessions.sessions import Resolved
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
-from ostiary.http.arrival import Login, answer, session_view, user_view
+from ostiary.http.arrival import answer, session_view, user_view
 from ostiary.http.assembly import json_response
 from ostiary.http.entrance import begin, csrf_cookie, present, resume, take_back
-from ostiary.http.inputs import CurrentCore, JsonBody
+from ostiary.http.inputs import CurrentCore, JsonBody, json_body
 from ostiary.http.visit import visit_of
 from ostiary.kernel.secret import Secret
 
@@ -50,29 +50,26 @@ class LogoutBody(JsonBody):
     everywhere: bool = False
 
 
-@router.post("/auth/login", response_model=Login)
-async def login(body: LoginBody, request: Request, response: Response, core: CurrentCore) -> dict[str, Any]:
+async def login(request: Request) -> PlainResponse:
     """Sign in with a password. Unknown account, wrong password and an account that may not sign in look alike."""
     visit = visit_of(request.scope)
+    body = json_body(visit, LoginBody)
+    core = visit.edge.core
     entry = await begin(visit, remember=body.remember, code=body.code)
     way = PasswordWay(core.world, core.passwords)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
-    response.raw_headers.extend(cookies)
-    return found
+    return json_response(found, headers=cookies)
 
 
-@router.post("/auth/login/factor", response_model=Login)
-async def login_factor(
-    body: FactorBody, request: Request, response: Response, core: CurrentCore
-) -> dict[str, Any]:
+async def login_factor(request: Request) -> PlainResponse:
     """Answer with a factor; only the browser that began the sign-in can."""
     visit = visit_of(request.scope)
+    body = json_body(visit, FactorBody)
     entry = await resume(visit)
-    outcome = await core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
+    outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
-    response.raw_headers.extend(cookies)
-    return found
+    return json_response(found, headers=cookies)
 
 
 @router.post("/auth/logout", status_code=204)

@@ -1,10 +1,11 @@
 """Owns what signing in plugs into the engine."""
 
 from ostiary.features.signin import flow
-from ostiary.features.signin.api import router, session
+from ostiary.features.signin.api import FactorBody, LoginBody, login, login_factor, router, session
 from ostiary.features.signin.cli import commands
 from ostiary.features.signin.pages import PAGES
 from ostiary.http.access import PUBLIC, SESSION
+from ostiary.http.arrival import Login
 from ostiary.http.rib import Rib
 from ostiary.http.routing import Hot, JsonRoutes
 
@@ -17,10 +18,29 @@ _SESSION_DOC = {
     },
 }
 
+_LOGIN_DOC = {
+    "tags": ["sign-in"],
+    "summary": "Sign in",
+    "description": "Sign in with a password. Unknown account, wrong password and an account that may not sign in look "
+    "alike.",
+}
+_FACTOR_DOC = {
+    "tags": ["sign-in"],
+    "summary": "Answer with a factor",
+    "description": "Answer with a factor; only the browser that began the sign-in can.",
+}
+
 RIB = Rib(
     name="signin",
     events=flow.EVENTS,
     commands=commands,
     json_routes=(JsonRoutes(router, PUBLIC),),
-    hot_routes=(Hot("/auth/session", ("GET",), session, SESSION, _SESSION_DOC), *PAGES),
+    hot_routes=(
+        Hot("/auth/session", ("GET",), session, SESSION, _SESSION_DOC),
+        Hot("/auth/login", ("POST",), login, PUBLIC, _LOGIN_DOC, takes=LoginBody, gives=Login),
+        Hot(
+            "/auth/login/factor", ("POST",), login_factor, PUBLIC, _FACTOR_DOC, takes=FactorBody, gives=Login
+        ),
+        *PAGES,
+    ),
 )
