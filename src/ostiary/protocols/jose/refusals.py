@@ -1,0 +1,64 @@
+"""Owns why a token or a key is refused: stable reasons, and the public codes that stand for them."""
+
+from enum import StrEnum
+from typing import Final
+
+from ostiary.kernel.errors import Misuse, Refused, code
+
+TOKEN_INVALID: Final = code(
+    "token_invalid",
+    401,
+    "The token is not valid.",
+    "It is malformed, was made by somebody else, for somebody else, for another purpose, or not for now.",
+)
+TOKEN_EXPIRED: Final = code(
+    "token_expired",
+    401,
+    "The token has expired.",
+    "Everything else about it is right; get a new one, for instance with the refresh token.",
+)
+
+
+class Why(StrEnum):
+    """The reason of a refusal, for logs, counters and tests; callers outside only learn the public code."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"  # not three parts of canonical base64url
+    HEADER = "header"  # not a strict JSON object, or a member of the wrong type
+    ALG_NONE = "alg_none"
+    ALG_UNKNOWN = "alg_unknown"
+    ALG_NOT_OF_KEY = "alg_not_of_key"
+    CRIT = "crit"
+    UNENCODED = "unencoded"  # `b64` or `zip`
+    EMBEDDED_KEY = "embedded_key"  # `jwk`, `jku`, `x5u`, `x5c`
+    KEY_UNKNOWN = "key_unknown"
+    SIGNATURE = "signature"
+    TYPE = "type"
+    PAYLOAD = "payload"  # not a strict JSON object, or a claim of the wrong type
+    CLAIM_MISSING = "claim_missing"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    NOT_YET_VALID = "not_yet_valid"
+    ISSUED_IN_FUTURE = "issued_in_future"
+    EXPIRED = "expired"
+
+
+class TokenRefused(Refused):
+    """A token is not what it should be.
+
+    Attributes:
+        why: The stable reason. The code is `token_expired` when only the time is wrong, else `token_invalid`.
+    """
+
+    def __init__(self, why: Why, detail: str = "") -> None:
+        public = TOKEN_EXPIRED if why is Why.EXPIRED else TOKEN_INVALID
+        super().__init__(public, f"{why}: {detail}" if detail else why.value)
+        self.why = why
+
+
+class InvalidKey(Misuse):
+    """A key must not be used: malformed, too weak, private where it should be public, or for something else.
+
+    Whoever reads keys that come from outside catches it; for a key that the operator gave, the message says what is
+    wrong with it. It never carries key material.
+    """
