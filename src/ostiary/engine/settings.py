@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.outbox.settings import OutboxSettings
@@ -65,6 +66,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     HttpSettings,
     PageSettings,
     MailSettings,
+    AccountSettings,
     SigninSettings,
     SessionSettings,
     PasswordSettings,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from ostiary.core.access import access
-from ostiary.core.accounts import accounts
+from ostiary.core.accounts import accounts, profile
 from ostiary.core.accounts.claims import claims
 from ostiary.core.change import Reactions, Subscriber, on
 from ostiary.core.device import describe_device
@@ -51,6 +51,7 @@ from ostiary.storage.database import Database, Transaction
 CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *access.EVENTS,
     *accounts.EVENTS,
+    *profile.EVENTS,
     *sessions.EVENTS,
     *doors.EVENTS,
     *throttle_limits.EVENTS,

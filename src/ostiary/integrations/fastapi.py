@@ -18,8 +18,11 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount, WebSocketRoute
 
+from ostiary.core.accounts import profile
 from ostiary.core.accounts.accounts import Account as User
-from ostiary.core.sessions.sessions import Resolved, Session, refuse_unless_fresh
+from ostiary.core.accounts.profile import Profile, ProfileField
+from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, Session, refuse_unless_fresh
 from ostiary.integrations import beside, host
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
@@ -27,10 +30,13 @@ from ostiary.kernel.principal import Principal
 __all__ = [
     "CsrfToken",
     "CurrentPrincipal",
+    "CurrentProfile",
     "CurrentSession",
     "CurrentUser",
     "OptionalUser",
     "Ostiary",
+    "Profile",
+    "ProfileField",
     "User",
     "requires_fresh",
 ]
@@ -124,6 +130,18 @@ async def current_principal(resolved: Annotated[Resolved, Depends(_required)]) -
     return resolved.principal
 
 
+async def current_profile(
+    connection: HTTPConnection, resolved: Annotated[Resolved, Depends(_required)]
+) -> Profile:
+    """Name and profile fields of the account that is signed in; one more query."""
+    core = beside.visit_for(connection).edge.core
+    fields = core.settings.of(AccountSettings).profile_fields
+    found = await profile.find(core.database, fields, resolved.account.id)
+    if found is None:
+        raise Refused(NOT_AUTHENTICATED, "the account was deleted meanwhile")
+    return found
+
+
 async def csrf_token(
     connection: HTTPConnection, resolved: Annotated[Resolved | None, Depends(_optional)]
 ) -> str:
@@ -133,6 +151,7 @@ async def csrf_token(
 
 CurrentUser = Annotated[User, Depends(current_user)]
 OptionalUser = Annotated[User | None, Depends(optional_user)]
+CurrentProfile = Annotated[Profile, Depends(current_profile)]
 CurrentSession = Annotated[Session, Depends(current_session)]
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 CsrfToken = Annotated[str, Depends(csrf_token)]

@@ -1,13 +1,19 @@
 """Owns `Ostiary`, the object that a host application makes once, whatever its framework."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from ostiary.core.accounts import accounts, profile
+from ostiary.core.accounts.profile import Profile, ProfileField, Value
+from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.change import Change
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import from_environment, groups_of, load
 from ostiary.http.rib import Rib
+from ostiary.kernel.errors import NOT_FOUND, Misuse, Refused
+from ostiary.kernel.origin import Origin
 from ostiary.kernel.world import World
 
 
@@ -42,3 +48,37 @@ class Ostiary:
     async def stop(self) -> None:
         """Finish deliveries and give every connection back."""
         await self.engine.stop()
+
+    async def profile(self, account_id: str) -> Profile | None:
+        """An account's name and profile fields; None when there is no such account."""
+        await self.engine.start()
+        return await profile.find(self.engine.core.database, self._fields, account_id)
+
+    async def set_profile(self, account_id: str, values: Mapping[str, Value | None]) -> Profile:
+        """Change profile fields of an account in whatever state, those that are read-only for its owner, too.
+
+        Args:
+            account_id: Whose.
+            values: By field; None empties one. What is not mentioned stays.
+
+        Raises:
+            Misuse: a field is not declared in `profile_fields`.
+            Refused: `invalid_request`, a value does not fit; `not_found`, there is no such account.
+        """
+        if unknown := values.keys() - {field.name for field in self._fields}:
+            raise Misuse(f"profile fields {sorted(unknown)} are not declared; add them to `profile_fields`")
+        kept = profile.judge(self._fields, values, by_owner=False)
+
+        async def work(change: Change) -> Profile:
+            account = await accounts.lock(change, account_id)
+            if account is None:
+                raise Refused(NOT_FOUND, "no such account")
+            return await profile.save(change, self._fields, account, kept, by="application")
+
+        await self.engine.start()
+        async with self.engine.core.runner.flow(Origin()) as flow:
+            return await flow.change(work)
+
+    @property
+    def _fields(self) -> tuple[ProfileField, ...]:
+        return self.engine.settings.of(AccountSettings).profile_fields

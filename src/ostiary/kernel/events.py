@@ -28,6 +28,8 @@ class EventType:
         fields: Names of the values it may carry; secrets never are among them.
         ends_sessions: Sessions of the account end in the same transaction.
         tell_owner: The account's owner is told by mail.
+        words: The sentence by which the owner recognises it in the account's activity, with fields in braces:
+            "You signed in with {amr}."; "" for what is no owner's business, or is said by another event.
     """
 
     name: str
@@ -36,6 +38,7 @@ class EventType:
     fields: tuple[str, ...] = ()
     ends_sessions: bool = False
     tell_owner: bool = False
+    words: str = ""
 
     def __call__(self, account_id: str | None = None, **data: Value) -> "Event":
         """An event of this kind.

@@ -144,12 +144,6 @@ def _as_duration(value: object) -> timedelta:
     return parse_duration(_as_text(value))
 
 
-def _as_rate(value: object) -> Rate:
-    if isinstance(value, Rate):
-        return value
-    return Rate.parse(_as_text(value))
-
-
 def _as_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -163,7 +157,6 @@ _COERCE: Final[dict[Any, Callable[[object], Any]]] = {
     str: _as_text,
     Secret: _as_secret,
     timedelta: _as_duration,
-    Rate: _as_rate,
     Path: _as_path,
 }
 
@@ -192,6 +185,8 @@ def coerce(kind: Any, value: object) -> Any:
         inner = get_args(kind)[0]
         words = (item.strip() if isinstance(item, str) else item for item in items)
         return tuple(coerce(inner, item) for item in words if item != "")
+    if hasattr(kind, "parse"):  # a type with words of its own, such as `Rate`
+        return value if isinstance(value, kind) else kind.parse(_as_text(value))
     return _COERCE[kind](value)
 
 

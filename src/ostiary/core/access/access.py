@@ -10,7 +10,11 @@ from ostiary.storage.database import Reads
 SUPERADMIN: Final = "superadmin"
 
 ROLE_GRANTED: Final = EventType(
-    "role_granted", "An account was given a role.", Severity.WARNING, ("role", "by")
+    "role_granted",
+    "An account was given a role.",
+    Severity.WARNING,
+    ("role", "by"),
+    words="You were given the role {role}.",
 )
 EVENTS: Final = (ROLE_GRANTED,)
 

@@ -34,17 +34,26 @@ DISABLED: Final = EventType(
     Severity.WARNING,
     ("reason",),
     ends_sessions=True,
+    words="Your account was disabled.",
 )
 ENABLED: Final = EventType(
-    "account_enabled", "A disabled account was enabled again.", Severity.NOTICE, ("reason",)
+    "account_enabled",
+    "A disabled account was enabled again.",
+    Severity.NOTICE,
+    ("reason",),
+    words="Your account was enabled again.",
 )
 REGISTRATION: Final = EventType(
     "registration_requested",
     "Somebody registered an address; `outcome`: claimed (it must be proven now) or taken (its owner is told).",
     fields=("outcome",),
+    words="Somebody tried to sign up with an address of yours.",
 )
 EMAIL_VERIFIED: Final = EventType(
-    "email_verified", "The owner of an account proved an e-mail address.", fields=("by",)
+    "email_verified",
+    "The owner of an account proved an e-mail address.",
+    fields=("by",),
+    words="You confirmed your e-mail address by {by}.",
 )
 EVENTS: Final = (DISABLED, ENABLED, REGISTRATION, EMAIL_VERIFIED)
 
@@ -105,16 +114,21 @@ def why_barred(account: Account, epoch: int | None) -> str:
     return ""
 
 
+async def lock(change: Change, account_id: str) -> Account | None:
+    """An account in whatever state, holding its row until the end of the change; None when there is none."""
+    row = await change.one(store.LOCK, id=account_id)
+    return None if row is None else from_row(row)
+
+
 async def lock_active(change: Change, account_id: str, epoch: int | None = None) -> Account:
     """The gate inside a change, holding the account's row until the end.
 
     Raises:
         Refused: `invalid_credentials`; the private reason says which.
     """
-    row = await change.one(store.LOCK, id=account_id)
-    if row is None:
+    account = await lock(change, account_id)
+    if account is None:
         raise Refused(INVALID_CREDENTIALS, "no such account")
-    account = from_row(row)
     if reason := why_barred(account, epoch):
         raise Refused(INVALID_CREDENTIALS, reason)
     return account

@@ -86,6 +86,14 @@ class AccountRow:
     email_verified_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """An account's name and profile; `profile` is a JSON object as text."""
+
+    name: str
+    profile: str
+
+
 _primary = identifier.alias("primary_email")
 _account_columns = (
     account.c.id,
@@ -235,6 +243,17 @@ VERIFIED_EMAILS: Final = Query(
     )
     .order_by(identifier.c.is_primary.desc(), identifier.c.created_at),
     str,
+)
+PROFILE: Final = Query(
+    "accounts.profile",
+    sa.select(account.c.name, account.c.profile).where(account.c.id == bindparam("id")),
+    ProfileRow,
+)
+SAVE_PROFILE: Final = command(
+    "accounts.save_profile",
+    sa.update(account)
+    .where(account.c.id == bindparam("of_account"))
+    .values(name=bindparam("new_name"), profile=bindparam("new_profile"), updated_at=bindparam("now")),
 )
 SET_STATUS: Final = command(
     "accounts.set_status",

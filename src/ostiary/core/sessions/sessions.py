@@ -38,7 +38,10 @@ FRESH_REQUIRED: Final = code(
 )
 CREATED: Final = EventType("session_created", "A session began.", fields=("session_id", "remembered"))
 ENDED: Final = EventType(
-    "session_ended", "A session was ended before its time.", fields=("session_id", "why")
+    "session_ended",
+    "A session was ended before its time.",
+    fields=("session_id", "why"),
+    words="A device was signed out.",
 )
 EVENTS: Final = (CREATED, ENDED)
 

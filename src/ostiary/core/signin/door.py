@@ -32,12 +32,24 @@ ATTEMPT_INVALID: Final = code(
     "The attempt is unknown, expired, already used, or was begun in another browser.",
 )
 SIGNED_IN: Final = EventType(
-    "sign_in_succeeded", "A sign-in completed.", fields=("method", "amr", "session_id")
+    "sign_in_succeeded",
+    "A sign-in completed.",
+    fields=("method", "amr", "session_id"),
+    words="You signed in with {amr}.",
 )
 FACTOR_ASKED: Final = EventType(
-    "sign_in_factor_asked", "A first proof was right; a factor was asked for.", fields=("method", "factors")
+    "sign_in_factor_asked",
+    "A first proof was right; a factor was asked for.",
+    fields=("method", "factors"),
+    words="A sign-in got past its first step; the second was asked for.",
 )
-FAILED: Final = EventType("sign_in_failed", "A sign-in was refused.", Severity.NOTICE, ("method", "reason"))
+FAILED: Final = EventType(
+    "sign_in_failed",
+    "A sign-in was refused.",
+    Severity.NOTICE,
+    ("method", "reason"),
+    words="A sign-in failed.",
+)
 EVENTS: Final = (SIGNED_IN, FACTOR_ASKED, FAILED)
 LOCKOUT: Final = Lockout()
 

@@ -21,12 +21,14 @@ LOCKED: Final = EventType(
     Severity.WARNING,
     ("until", "failures"),
     tell_owner=True,
+    words="Sign-in was locked for a while after {failures} failed tries.",
 )
 LOCKED_AGAIN: Final = EventType(
     "account_locked_again",
     "Further failures locked it again, without a success in between; the owner was told the first time.",
     Severity.WARNING,
     ("until", "failures"),
+    words="Sign-in was locked again after {failures} failed tries.",
 )
 PASSWORD_DISABLED: Final = EventType(
     "password_disabled",
@@ -34,12 +36,14 @@ PASSWORD_DISABLED: Final = EventType(
     Severity.CRITICAL,
     ("failures",),
     tell_owner=True,
+    words="Your password was disabled after {failures} failed tries.",
 )
 PASSWORD_STAYS_DISABLED: Final = EventType(
     "password_stays_disabled",
     "Further failures after the password was disabled; the owner was told then.",
     Severity.WARNING,
     ("failures",),
+    words="Further tries to sign in failed; your password stays disabled.",
 )
 LIMIT_REACHED: Final = EventType(
     "rate_limit_reached",

@@ -1,27 +1,28 @@
-"""Owns what an account's owner reads about it. Nothing here changes anything."""
+"""Owns what an account's owner reads about it, and the change of name and profile."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
+from ostiary.core.accounts import profile
+from ostiary.core.accounts.accounts import lock_active
+from ostiary.core.accounts.profile import Profile, ProfileField
+from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.change import Change
 from ostiary.core.device import describe_device
+from ostiary.core.sessions.sessions import NOT_AUTHENTICATED
+from ostiary.core.signin.methods import methods_in_words
 from ostiary.core.wiring import Core
 from ostiary.features.account import store
+from ostiary.kernel.errors import Refused
+from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.world import from_micros
 
 _SHOWN: Final = 10
-# RFC 8176, as people say it. "mfa" says nothing that the others do not.
-_METHODS: Final = {
-    "pwd": "password",
-    "otp": "code",
-    "hwk": "passkey",
-    "swk": "passkey",
-    "email": "mail",
-    "fed": "another account",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,21 @@ class SignIn:
     """One sign-in.
 
     Attributes:
-        how: "password and code".
+        amr: Methods (RFC 8176), in the order in which they were shown.
         device: "Firefox 131 on Mac"; may be empty.
         is_current: It began the session that asks.
     """
 
     at: datetime
-    how: str
+    amr: tuple[str, ...]
     device: str
     ip: str
     is_current: bool
+
+    @property
+    def how(self) -> str:
+        """The methods in words: "password and code"."""
+        return methods_in_words(self.amr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,6 @@ class PasswordState:
 
     set_at: datetime
     is_disabled: bool
-
-
-def methods_in_words(amr: tuple[str, ...]) -> str:
-    """Authentication methods, as people say them."""
-    names = dict.fromkeys(_METHODS.get(method, method) for method in amr if method != "mfa")
-    return " and ".join(names) or "unknown"
 
 
 async def sign_ins(core: Core, who: Principal) -> list[SignIn]:
@@ -65,7 +65,7 @@ def _sign_in(row: store.SignInRow, who: Principal) -> SignIn:
     data = orjson.loads(row.data)
     return SignIn(
         from_micros(row.at),
-        methods_in_words(tuple(data["amr"])),
+        tuple(data["amr"]),
         describe_device(row.user_agent),
         row.ip,
         data["session_id"] == who.session_id,
@@ -76,3 +76,58 @@ async def password(core: Core, who: Principal) -> PasswordState | None:
     """The password of whoever asks; None without one."""
     row = await core.database.one(store.PASSWORD, account_id=who.account_id)
     return None if row is None else PasswordState(from_micros(row.set_at), row.disabled_at is not None)
+
+
+def fields(core: Core) -> tuple[ProfileField, ...]:
+    """The profile fields that this deployment declares."""
+    return core.settings.of(AccountSettings).profile_fields
+
+
+async def find_profile(core: Core, who: Principal) -> Profile:
+    """The profile of whoever asks."""
+    found = await profile.find(core.database, fields(core), who.account_id)
+    if found is None:
+        raise Refused(NOT_AUTHENTICATED, "the account was deleted meanwhile")
+    return found
+
+
+async def change_profile(
+    core: Core, origin: Origin, who: Principal, name: str | None, values: Mapping[str, object]
+) -> Profile:
+    """Change name and profile fields; what is not mentioned stays.
+
+    Args:
+        name: None leaves it.
+        values: By field; None empties one.
+
+    Raises:
+        Refused: `invalid_request`, with every mistake at once.
+    """
+    new_name, kept = _judge(fields(core), name, values)
+
+    async def work(change: Change) -> Profile:
+        account = await lock_active(change, who.account_id)
+        return await profile.save(change, fields(core), account, kept, name=new_name, by="owner")
+
+    async with core.runner.flow(origin) as flow:
+        return await flow.change(work)
+
+
+def _judge(
+    declared: tuple[ProfileField, ...], name: str | None, values: Mapping[str, object]
+) -> tuple[str | None, dict[str, profile.Value | None]]:
+    refusals: list[Refused] = []
+    new_name: str | None = None
+    kept: dict[str, profile.Value | None] = {}
+    try:
+        new_name = None if name is None else profile.read_name(name)
+    except Refused as refused:
+        refusals.append(refused)
+    try:
+        kept = profile.judge(declared, values, by_owner=True)
+    except Refused as refused:
+        refusals.append(refused)
+    if refusals:
+        errors = [error for refused in refusals for error in refused.details["errors"]]
+        raise Refused(refusals[0].code, "what was typed", details={"errors": errors}, counted=False)
+    return new_name, kept

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ostiary.core.signin.methods import methods_in_words
 from ostiary.features.account import flow
 from ostiary.http.access import SESSION
 from ostiary.http.pages import account_problem, page
@@ -32,7 +33,7 @@ async def overview(request: Request) -> Response:
         visit,
         _OVERVIEW,
         here="overview",
-        how=flow.methods_in_words(current.session.amr),
+        how=methods_in_words(current.session.amr),
         before=next((one for one in latest if not one.is_current), None),
         tiles=tiles,
     )

@@ -23,7 +23,12 @@ CLAIM_INVALID: Final = code(
 CLAIM_ISSUED: Final = EventType(
     "claim_issued", "A link that makes an administrator was printed.", Severity.WARNING
 )
-CLAIM_FAILED: Final = EventType("claim_failed", "A wrong or spent claim link.", Severity.WARNING)
+CLAIM_FAILED: Final = EventType(
+    "claim_failed",
+    "A wrong or spent claim link.",
+    Severity.WARNING,
+    words="A link that makes an administrator did not work.",
+)
 EVENTS: Final = (CLAIM_ISSUED, CLAIM_FAILED)
 PAGE: Final = "/claim"
 LONGEST_TOKEN: Final = 200

@@ -25,7 +25,11 @@ VERIFICATION_INVALID: Final = code(
     "This link or code does not work (any more).",
     "It is wrong, expired, was used, or a newer one was sent. Ask for a new mail with `/auth/email/resend`.",
 )
-RESENT: Final = EventType("verification_resent", "Another verification mail was asked for.")
+RESENT: Final = EventType(
+    "verification_resent",
+    "Another verification mail was asked for.",
+    words="Another mail to confirm your address was asked for.",
+)
 FAILED: Final = EventType(
     "verification_failed", "A wrong or spent verification link or code.", Severity.NOTICE, ("by",)
 )

@@ -1,13 +1,14 @@
 """Owns the flow of registering."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import REGISTRATION
 from ostiary.core.accounts.address import Address, parse_email
 from ostiary.core.accounts.claims import claims
 from ostiary.core.accounts.claims.claims import Waiting
+from ostiary.core.accounts.profile import read_name
 from ostiary.core.change import Change
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core
@@ -44,13 +45,13 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> str:
         The registration's id, for the browser that made it: it tells its own mail from a stranger's.
 
     Raises:
-        Refused: `registration_closed`, `invalid_request` for an address that is none, `password_…` with all
+        Refused: `registration_closed`, `invalid_request` for an address or a name that is none, `password_…` with all
             violations at once, `too_many_attempts`.
     """
     settings = core.settings.of(RegistrationSettings)
     if not settings.registration_open:
         raise Refused(REGISTRATION_CLOSED)
-    address, refusals = _read_address(wanted.email)
+    address, name, refusals = _read(wanted)
     by_network = Hit(Window("register", settings.register_per_network), origin.network)
     hits = [by_network]
     if address is not None:
@@ -67,22 +68,32 @@ async def register(core: Core, origin: Origin, wanted: Registration) -> str:
         address = _accept(address, refusals)
         password_hash = await core.passwords.hash(wanted.password)
         counted = next(((held.key, held.stamp) for held in flow.held.hits if held.hit is by_network), None)
-        return await flow.change(
-            lambda change: _write(core, change, address, wanted.name, password_hash, counted)
-        )
+        return await flow.change(lambda change: _write(core, change, address, name, password_hash, counted))
 
 
-def _read_address(typed: str) -> tuple[Address | None, list[Refused]]:
+def _read(wanted: Registration) -> tuple[Address | None, str, list[Refused]]:
+    """Address and name, and what is wrong with them."""
+    address: Address | None = None
+    name = ""
+    refusals: list[Refused] = []
     try:
-        return parse_email(typed), []
+        address = parse_email(wanted.email)
     except Refused as refused:
-        return None, [refused]
+        refusals.append(refused)
+    try:
+        name = read_name(wanted.name)
+    except Refused as refused:
+        refusals.append(refused)
+    return address, name, refusals
 
 
 def _accept(address: Address | None, refusals: list[Refused]) -> Address:
-    """The address, if it and the password are both in order; what is wrong is said all at once."""
+    """The address, if nothing is wrong with the rest either; what is wrong is said all at once."""
     if address is None or refusals:
-        details = {name: value for refused in refusals for name, value in refused.details.items()}
+        details: dict[str, list[Any]] = {}
+        for one in refusals:
+            for member, mistakes in one.details.items():
+                details.setdefault(member, []).extend(mistakes)
         raise Refused(refusals[0].code, "what was typed", details=details, counted=False)
     return address
 

@@ -13,7 +13,10 @@ from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 
 UNLOCKED: Final = EventType(
-    "account_unlocked", "An operator ended a lock and enabled the password.", Severity.NOTICE
+    "account_unlocked",
+    "An operator ended a lock and enabled the password.",
+    Severity.NOTICE,
+    words="Your account was unlocked.",
 )
 EVENTS: Final = (UNLOCKED,)
 # Of what is typed, on the page as in the API.
