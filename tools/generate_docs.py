@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 import ostiary
 from ostiary.cli.main import app as commands
+from ostiary.core.accounts.profile import ProfileField
 from ostiary.core.keys.ring import PURPOSES
 from ostiary.core.mail.template import MailTemplate
 from ostiary.engine.engine import Engine
@@ -42,7 +43,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 _KINDS: dict[Any, str] = {
     bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "secret",
-    timedelta: "duration", Rate: "rate", Path: "path",
+    timedelta: "duration", Rate: "rate", Path: "path", ProfileField: "profile field",
 }  # fmt: skip
 
 
@@ -164,6 +165,7 @@ def events_page() -> str:
             ", ".join(f"`{name}`" for name in event.fields) or "–",
             _traits(event),
             event.doc,
+            event.words or "–",
         )
         for event in sorted(event_types(RIBS), key=lambda event: event.name)
     ]
@@ -173,9 +175,10 @@ def events_page() -> str:
 Every event is a row in the table `journal`, written in the same transaction as the change that it reports: `at`,
 `type`, `severity`, `account_id`, `ip`, `user_agent`, `request_id` and the fields below as JSON in `data`. Secrets are
 never among them. *Ends sessions*: all sessions of the account end with it. *Tell owner*: the owner of the account
-gets a mail of the same name.
+gets a mail of the same name. The last column is the sentence that the owner reads in the account's activity; where
+there is none, the owner does not see the row.
 """,
-        table(("event", "severity", "fields", "traits", "what happened"), rows),
+        table(("event", "severity", "fields", "traits", "what happened", "what the owner reads"), rows),
     )
 
 

@@ -41,6 +41,7 @@ async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> 
         "rate_limit_allow": "127.0.0.0/8",
         "delay_limit": "1s",
         "support_contact": "help@example.com",
+        "profile_fields": "city text 80, born number 1900..2100, news flag",
     }
     async with serving(folder, "--dev", "--data", str(folder / "data"), **settings) as server:
         yield server

@@ -18,8 +18,9 @@ Look = Callable[[str, Person], Awaitable[None]]
 SERVED: Final = (
     "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm", "done",
     "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
-    "security", "sessions", "end", "end others", "others ended", "end others alone", "nothing", "stale form", "logout",
-    "signed out", "claim", "claim done", "claim spent", "mailbox",
+    "profile", "profile wrong", "activity", "security", "sessions", "end", "end others", "others ended",
+    "end others alone", "nothing", "stale form", "logout", "signed out", "claim", "claim done", "claim spent",
+    "mailbox",
 )  # fmt: skip
 STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
 
@@ -109,6 +110,13 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
         await other.sign_in(email)
     await person.sign_in(email)
     await look("account", person)
+    await person.open("/account/profile")
+    await look("profile", person)
+    await person.fill("Your name (optional)", "A\u202enna")
+    await person.press("Save")
+    await look("profile wrong", person)
+    await person.open("/account/activity")
+    await look("activity", person)
     await person.open("/account/security")
     await look("security", person)
     await person.open("/account/sessions")

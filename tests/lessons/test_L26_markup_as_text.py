@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from ostiary.engine.features import RIBS
+from ostiary.integrations.host import Ostiary
 from ostiary.testing import Kit, running
-from tests.pages.reading import OWN_FORM, Page, read
+from ostiary.testing.kit import PASSWORD
+from tests.pages.reading import OWN_FORM, Page, read, visitor
 from tests.pages.tour import tour
 from tests.support.ribs import WordOfTheDay
 
@@ -52,6 +54,29 @@ async def test_a_name_is_text_on_every_page(tmp_path: Path, name: str) -> None:
     assert pages["account"].heading == f"Hello, {' '.join(name.split())}"
     for where, field in (("signup wrong", "email"), ("login wrong", "identifier"), ("resend wrong", "email")):
         assert pages[where].tree.one("input", id=field).attributes["value"] == name
+
+
+async def test_a_profile_is_text(tmp_path: Path) -> None:
+    """What stands in profile fields, the owner's and the application's, on the page, in the form, after a mistake."""
+    async with running(tmp_path, profile_fields="motto text 200, plan text 200 read-only") as kit:
+        await kit.signed_up("anna@example.com")
+        anna = visitor(kit)
+        page = await anna.open("/login")
+        await anna.submit(page, "/login", identifier="anna@example.com", password=PASSWORD)
+        owner = (await anna.browser.get("/auth/session")).json()["user"]["id"]
+        for words in EVIL:
+            await Ostiary(kit.engine).set_profile(owner, {"plan": words})
+            page = await anna.open("/account/profile")
+            saved = await anna.submit(page, "/account/profile", name=words, profile_motto=words)
+            wrong = await anna.submit(saved, "/account/profile", name="a\u202eb" + words, profile_motto=words)
+            for one in (saved, wrong):
+                assert is_harmless(one)
+                assert one.tree.one("input", id="profile_motto").attributes["value"] == words
+                assert words in "".join(_texts(one)), "the read-only field"
+            assert wrong.status == 422
+            mine = await anna.browser.get("/auth/account")
+            assert mine.json()["profile"] == {"motto": words, "plan": words}
+            assert mine.headers["content-type"] == "application/json"
 
 
 def _texts(page: Page) -> list[str]:

@@ -161,7 +161,7 @@ async def test_ribs_bring_sections(tmp_path: Path) -> None:
         await kit.signed_up(ANNA)
         page = await (await signed_in(kit)).open("/account")
         names = [link.text for link in page.tree.one("nav").all("a")]
-        assert names == ["Overview", "Security", "Keys", "Devices", "Quiet"]
+        assert names == ["Overview", "Profile", "Security", "Keys", "Devices", "Activity", "Quiet"]
         tiles = {
             tile.one("h2").text: tile.one("p").text for tile in page.tree.one("ul", class_="tiles").all("li")
         }

@@ -18,7 +18,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
     assert set(PLAIN) < set(pages)
     assert {name: page.status for name, page in pages.items() if page.status != 200} == {
         "signup wrong": 422, "check wrong": 400, "login wrong": 401, "unverified": 403, "resend wrong": 422,
-        "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "factor empty": 422,
+        "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
     }  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_every_form_of_the_signed_in_has_a_token(pages: dict[str, Page]) -> None
     """A form that is sent with a live session carries the token (E3); the one that is tested is not empty."""
     forms = [
         (name, form)
-        for name in ("account", "security", "sessions", "end", "end others", "logout")
+        for name in ("account", "profile", "security", "sessions", "end", "end others", "logout")
         for form in pages[name].tree.all("form")
     ]
     assert len(forms) >= 8

@@ -7,7 +7,7 @@ from tests.support.ribs import WordOfTheDay
 # One page for each method and path that answers with HTML, and each state that looks different.
 PLAIN = (
     "signup", "check", "check blank", "confirm", "resend", "spent", "done", "login", "unverified", "factor", "account",
-    "security", "sessions", "end", "end others", "logout", "csrf", "nothing",
+    "profile", "security", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
 )  # fmt: skip
 
 
@@ -51,6 +51,9 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     other = kit.browser(headers={"user-agent": "<script>alert(1)</script>"})
     await other.post("/auth/login", json={"identifier": email, "password": PASSWORD})
     other_id = (await other.get("/auth/session")).json()["session"]["id"]
+    seen["profile"] = await anna.open("/account/profile")
+    seen["profile wrong"] = await anna.submit(seen["profile"], "/account/profile", name="a\u202eb")
+    seen["activity"] = await anna.open("/account/activity")
     seen["security"] = await anna.open("/account/security")
     seen["sessions"] = await anna.open("/account/sessions")
     seen["end others"] = await anna.open("/account/sessions/end-others")

@@ -103,10 +103,12 @@ class Reactions:
 
     def __init__(self, types: Iterable[EventType], subscribers: Iterable[Subscriber]) -> None:
         ordered = tuple(subscribers)
+        self.types: dict[str, EventType] = {}
         self._by_name: dict[str, tuple[React, ...]] = {}
         for event_type in types:
             if event_type.name in self._by_name:
                 raise Misuse(f"event type {event_type.name!r} is declared twice")
+            self.types[event_type.name] = event_type
             self._by_name[event_type.name] = tuple(s.react for s in ordered if s.wants(event_type))
 
     def to(self, event_type: EventType) -> tuple[React, ...]:

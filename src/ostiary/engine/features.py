@@ -3,6 +3,7 @@
 from typing import Final
 
 from ostiary.features.account import manifest as account
+from ostiary.features.activity import manifest as activity
 from ostiary.features.claim import manifest as claim
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.my_sessions import manifest as my_sessions
@@ -16,5 +17,6 @@ RIBS: Final[tuple[Rib, ...]] = (
     email_verification.RIB,
     my_sessions.RIB,
     account.RIB,
+    activity.RIB,
     claim.RIB,
 )

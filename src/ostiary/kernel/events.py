@@ -29,7 +29,7 @@ class EventType:
         ends_sessions: Sessions of the account end in the same transaction.
         tell_owner: The account's owner is told by mail.
         words: The sentence by which the owner recognises it in the account's activity, with fields in braces:
-            "You signed in with {amr}."; "" for what is no owner's business, or is said by another event.
+            "Signed in with {amr}."; "" for what is no owner's business, or is said by another event.
     """
 
     name: str

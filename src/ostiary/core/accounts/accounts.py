@@ -53,7 +53,7 @@ EMAIL_VERIFIED: Final = EventType(
     "email_verified",
     "The owner of an account proved an e-mail address.",
     fields=("by",),
-    words="You confirmed your e-mail address by {by}.",
+    words="An e-mail address was confirmed by {by}.",
 )
 EVENTS: Final = (DISABLED, ENABLED, REGISTRATION, EMAIL_VERIFIED)
 

@@ -35,7 +35,7 @@ SIGNED_IN: Final = EventType(
     "sign_in_succeeded",
     "A sign-in completed.",
     fields=("method", "amr", "session_id"),
-    words="You signed in with {amr}.",
+    words="Signed in with {amr}.",
 )
 FACTOR_ASKED: Final = EventType(
     "sign_in_factor_asked",

@@ -1,6 +1,6 @@
 """Owns what an account's owner reads about it, and the change of name and profile."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -58,18 +58,28 @@ class PasswordState:
 async def sign_ins(core: Core, who: Principal) -> list[SignIn]:
     """The latest sign-ins of whoever asks, newest first."""
     rows = await core.database.all(store.SIGN_INS, account_id=who.account_id, limit=_SHOWN)
-    return [_sign_in(row, who) for row in rows]
+    found = [(row, orjson.loads(row.data)) for row in rows]
+    began = judge_began([(from_micros(row.at), data["session_id"]) for row, data in found], who)
+    return [
+        SignIn(
+            from_micros(row.at), tuple(data["amr"]), describe_device(row.user_agent), row.ip, place == began
+        )
+        for place, (row, data) in enumerate(found)
+    ]
 
 
-def _sign_in(row: store.SignInRow, who: Principal) -> SignIn:
-    data = orjson.loads(row.data)
-    return SignIn(
-        from_micros(row.at),
-        tuple(data["amr"]),
-        describe_device(row.user_agent),
-        row.ip,
-        data["session_id"] == who.session_id,
-    )
+def judge_began(latest: Sequence[tuple[datetime, str]], who: Principal) -> int | None:
+    """Which of the latest sign-ins began the session that asks; None when it is not among them. Pure.
+
+    Args:
+        latest: Moment and session of each, newest first.
+    """
+    for place, (_, session_id) in enumerate(latest):
+        if session_id == who.session_id:
+            return place
+    # The session has got another id since: it is the first that was noted after its proof, if the list goes that far.
+    after = [place for place, (at, _) in enumerate(latest) if at >= who.authenticated_at]
+    return after[-1] if after and len(after) < _SHOWN else None
 
 
 async def password(core: Core, who: Principal) -> PasswordState | None:

@@ -36,7 +36,7 @@ _latest = (
     .where(journal.c.account_id == bindparam("account_id"))
     .order_by(journal.c.id.desc())
     .limit(sa.literal(1000, sa.Integer))
-    .subquery()
+    .subquery("chosen")
 )
 SIGN_INS: Final = Query(
     "account.sign_ins",
