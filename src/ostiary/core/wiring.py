@@ -7,6 +7,7 @@ from ostiary.core.keys.ring import Keyring
 from ostiary.core.mail.post import Post
 from ostiary.core.once.once import Once
 from ostiary.core.outbox.outbox import Outbox
+from ostiary.core.outgoing.client import Outgoing
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin.door import Door
@@ -29,6 +30,7 @@ class Parts:
     passwords: Passwords
     sessions: Sessions
     outbox: Outbox
+    outgoing: Outgoing
     post: Post
 
 
