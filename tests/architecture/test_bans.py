@@ -15,7 +15,7 @@ ALLOWED = [
     ("time.time", "kernel/world.py"),
     ("secrets", "kernel/world.py"),
     ("hmac.compare_digest", "kernel/secret.py"),
-    ("httpx2", "core/outgoing.py"),
+    ("httpcore2", "core/outgoing/client.py"),
     ("httpx2", "verifier/follow.py"),
     ("httpx2", "client/source.py"),
 ]

@@ -45,8 +45,14 @@ BREAKS: list[tuple[str, dict[str, str]]] = [
     ],
     *[
         ("outgoing", {"features/one/wrong.py": f"import {client}"})
-        for client in ("aiohttp", "httpx", "httpx2", "requests", "urllib3")
+        for client in ("aiohttp", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3")
     ],
+    # A name that begins like the permitted one is another module, and nobody may hide in the server or a neighbour.
+    *[
+        ("outgoing", {where: "import httpcore2"})
+        for where in ("core/outgoing_too.py", "core/mail/wrong.py", "server/wrong.py", "http/wrong.py")
+    ],
+    ("outgoing", {"features/one/wrong.py": "def f():\n    import httpcore2"}),
 ]
 
 

@@ -13,7 +13,7 @@ from tests.support.tree import PACKAGE, module_name, sources
 
 WEB = {"aiohttp", "django", "fastapi", "flask", "granian", "litestar", "starlette", "uvicorn", "werkzeug"}
 DATABASE = {"aiosqlite", "alembic", "asyncpg", "psycopg", "sqlalchemy", "sqlite3"}
-CALLS_OUT = {"aiosmtplib", "httpx", "httpx2", "requests", "urllib3"}
+CALLS_OUT = {"aiosmtplib", "httpcore2", "httpx", "httpx2", "requests", "urllib3"}
 SLOW = {"jinja2", "pydantic_settings", "typer"}
 
 # Alembic executes this file inside a migration; it cannot be imported.

@@ -167,6 +167,7 @@ class Engine:
                 await working
         finally:
             self.core.passwords.close()
+            self.core.outgoing.close()
             await self.core.database.close()
 
     async def __aenter__(self) -> Self:

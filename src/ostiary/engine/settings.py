@@ -12,6 +12,7 @@ from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.outbox.settings import OutboxSettings
+from ostiary.core.outgoing.settings import OutgoingSettings
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
@@ -72,6 +73,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     PasswordSettings,
     ThrottleSettings,
     OutboxSettings,
+    OutgoingSettings,
 )
 
 

@@ -23,6 +23,8 @@ from ostiary.core.outbox import outbox as outboxes
 from ostiary.core.outbox.outbox import Outbox
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outbox.worker import Chore, dead_letter_chore
+from ostiary.core.outgoing.client import Outgoing
+from ostiary.core.outgoing.settings import OutgoingSettings
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.core.passwords.settings import PasswordSettings
@@ -115,6 +117,7 @@ def wire(
         ),
         sessions=Sessions(world, database, settings.of(SessionSettings)),
         outbox=outbox,
+        outgoing=Outgoing(settings.of(OutgoingSettings).reach(dev=engine.dev)),
         post=Post(outbox, composer),
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, ribs))

@@ -7,7 +7,7 @@ and in the Host header: a name that changes its answer between check and use gai
 time are bounded, on the wire and after decoding (`answer`).
 
 There is nothing here that could follow a redirect, keep a cookie, ask a proxy or read the environment: the connection
-is httpcore2's, and the client that would do those things is not used (docs/decisions).
+is httpcore2's, and the client that would do those things is not used (docs/decisions/0013).
 
 Errors (`failure`): `OutOfReach` for what is never called, `NoAnswer` for what failed today.
 """
