@@ -65,6 +65,7 @@ async def test_a_request_arrives_and_its_answer_comes_back() -> None:
         (b"HTTP/1.1 204 No\r\n\r\n", b""),
         (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % SIZE + b"x" * SIZE, b"x" * SIZE),
     ],
+    ids=["length", "longer than said", "chunks", "until the end", "interim", "no body", "exactly full"],
 )
 async def test_every_way_of_framing_is_read(raw: bytes, body: bytes) -> None:
     """By length, in chunks, until the end, after interim answers; exactly as large as may be."""
@@ -257,6 +258,7 @@ async def test_gzip_is_unpacked_up_to_the_size_limit() -> None:
         (b"anything", "zstd"),
         (b"anything", "x-unheard-of"),
     ],
+    ids=["twice", "cut off", "joined", "not gzip", "deflate", "brotli", "zstd", "unheard-of"],
 )
 async def test_other_codings_are_refused(body: bytes, coding: str) -> None:
     """Nothing but one layer of gzip was asked for; layers upon layers are how bombs are built."""
