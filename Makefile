@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run notes test test-all check format bench docs screenshots system-packages clean
+.PHONY: help install run notes test test-all check format bench docs messages screenshots system-packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: install ## measure, and name the interpreter beside the figures
 
 docs: install ## write the generated reference pages
 	$(BIN)/python tools/generate_docs.py
+
+messages: install ## collect what mails say, and compile the translations
+	$(BIN)/python -m tools.messages
 
 screenshots: install system-packages ## photograph the pages for the README
 	$(BIN)/python -m tools.screenshots

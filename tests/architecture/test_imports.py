@@ -79,3 +79,8 @@ def test_the_verifier_loads_no_database_and_no_server() -> None:
 def test_importing_ostiary_is_cheap() -> None:
     """`import ostiary` loads what is asked for later, not now."""
     assert loaded_by(["ostiary"], among=WEB | DATABASE | CALLS_OUT | SLOW | {"argon2", "pydantic"}) == set()
+
+
+def test_translations_need_no_babel() -> None:
+    """Babel collects and compiles messages; an installation that only reads them does without it."""
+    assert loaded_by(["ostiary.testing", "ostiary.cli.main"], among={"babel"}) == set()

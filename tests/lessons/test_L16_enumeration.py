@@ -91,6 +91,26 @@ async def test_registering_tells_nothing(quiet: Kit) -> None:
     )
 
 
+async def test_a_language_tells_nothing(quiet: Kit) -> None:
+    """Whoever asks in another language than the owner's is answered the same, at the same cost, known or unknown."""
+    german = {"accept_language": "de-AT,de;q=0.9"}
+    await ask(quiet, "/auth/register", {"email": "anna@example.com", "password": PASSWORD}, **german)
+    token, _ = await quiet.verification("anna@example.com")
+    await ask(quiet, "/auth/email/verify", {"token": token}, **german)
+    quiet.clock.turn(timedelta(hours=2))
+    prints: dict[str, list[Print]] = {"anna@example.com": [], "unknown": []}
+    for number, address in enumerate(prints):
+        for language in ("en", "de", ""):
+            body = {"email": address.replace("unknown", "nobody@example.com"), "password": NEW}
+            network_ = network(number)
+            prints[address] += [
+                await ask(quiet, "/auth/register", body, ip=network_, accept_language=language),
+                await try_password(quiet, body["email"], ip=network_, accept_language=language),
+            ]
+    seen = same_for_all(prints)
+    assert [one.letters for one in seen] == [2, 0] * 3
+
+
 async def test_signing_in_after_registering_tells_nothing(quiet: Kit) -> None:
     """Who registers an address and tries that password learns that it waits for a proof, whoever has the address."""
     everybody = await people(quiet)

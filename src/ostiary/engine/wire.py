@@ -151,7 +151,7 @@ def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
         *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),
-        Notices(parts.post, accounts.verified_emails, describe_device).subscriber(),
+        Notices(parts.post, accounts.recipients, describe_device).subscriber(),
     ]
 
 

@@ -15,7 +15,7 @@ from ostiary.http.address import client_ip, forwarded_scheme
 from ostiary.http.cookies import NOTHING, Presented
 from ostiary.http.edge import Edge
 from ostiary.kernel.errors import Refused
-from ostiary.kernel.origin import Origin, clean_user_agent
+from ostiary.kernel.origin import Origin, clean_languages, clean_user_agent
 
 KEY: Final = "ostiary.visit"
 _SIMPLE_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
@@ -151,13 +151,21 @@ def origin_of(scope: Scope, trusted: int, request_id: str) -> Origin:
     client = scope.get("client")
     forwarded: list[bytes] = []
     agent = b""
+    languages: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"x-forwarded-for":
             forwarded.append(value)
         elif name == b"user-agent":
             agent = value
+        elif name == b"accept-language":
+            languages.append(value)
     peer = client[0] if client else None
-    return Origin(client_ip(peer, forwarded, trusted), clean_user_agent(agent.decode("latin-1")), request_id)
+    return Origin(
+        client_ip(peer, forwarded, trusted),
+        clean_user_agent(agent.decode("latin-1")),
+        request_id,
+        clean_languages(b",".join(languages).decode("latin-1")),
+    )
 
 
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _IPV6_NETWORK = 64
 _USER_AGENT_LIMIT = 400
+_LANGUAGES_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,14 @@ class Origin:
         ip: The client's address after counting trusted proxies; "" when there is none (a CLI call).
         user_agent: As sent, cut to 400 printable characters.
         request_id: Names the request in logs and problem documents.
+        languages: The Accept-Language header as sent, cut to 200 printable characters.
         quotas: Filled by the throttle while the request runs; never says anything about an account.
     """
 
     ip: str = ""
     user_agent: str = ""
     request_id: str = ""
+    languages: str = ""
     quotas: list[Quota] = field(default_factory=list, compare=False)
 
     @property
@@ -64,4 +67,13 @@ def network_of(ip: str) -> str:
 
 def clean_user_agent(raw: str) -> str:
     """A user agent safe to store and log: printable, one line, bounded (S-P3)."""
-    return "".join(c if c.isprintable() else " " for c in raw[:_USER_AGENT_LIMIT]).strip()
+    return _printable(raw[:_USER_AGENT_LIMIT])
+
+
+def clean_languages(raw: str) -> str:
+    """Language wishes safe to keep for a while: printable, one line, bounded."""
+    return _printable(raw[:_LANGUAGES_LIMIT])
+
+
+def _printable(words: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in words).strip()

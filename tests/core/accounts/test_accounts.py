@@ -91,7 +91,7 @@ async def test_a_proof_is_for_one_address_only(kit: Kit) -> None:
         assert await verify(kit, email=address, code=code) == 400
     assert await verify(kit, token=token) == 200
     reads = kit.engine.core.database
-    assert await accounts.verified_emails(reads, await account_id(kit, ANNA)) == [ANNA]
+    assert [to.address for to in await accounts.recipients(reads, await account_id(kit, ANNA))] == [ANNA]
     assert await accounts.find(reads, BERT) is None
 
 

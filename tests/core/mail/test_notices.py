@@ -1,9 +1,10 @@
 """The owner is told, nobody else is, and having no owner costs the same."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from ostiary.core.accounts.store import Recipient
 from ostiary.core.change import Reactions
 from ostiary.core.mail.compose import Composer
 from ostiary.core.mail.mailbox import Mailbox
@@ -22,19 +23,21 @@ from tests.core.outbox.places import Place, running
 class Accounts:
     """Knows one account with addresses and one without; counts how often it is asked."""
 
+    locale: str = ""
     asked: list[str] = field(default_factory=list)
 
-    async def addresses_of(self, reads: Reads, account_id: str) -> list[str]:
+    async def recipients(self, reads: Reads, account_id: str) -> list[Recipient]:
         """Answer as the accounts module does."""
         self.asked.append(account_id)
-        return ["alice@example.org", "second@example.org"] if account_id == "a1" else []
+        both = [Recipient("alice@example.org", self.locale), Recipient("second@example.org", self.locale)]
+        return both if account_id == "a1" else []
 
 
 def notices(place: Place, accounts: Accounts) -> tuple[Notices, Composer]:
     """Wire notices as the engine does."""
     composer = Composer(place.world, MailSettings(), {"core": MAILS})
     post = Post(place.outbox, composer)
-    return Notices(post, accounts.addresses_of, lambda agent: "Firefox on Windows" if agent else ""), composer
+    return Notices(post, accounts.recipients, lambda agent: "Firefox on Windows" if agent else ""), composer
 
 
 @pytest.mark.parametrize("make", [LOCKED, PASSWORD_DISABLED])
@@ -59,6 +62,27 @@ async def test_owner_or_not_costs_the_same(place: Place, make: EventType) -> Non
     assert "203.0.113.7" in mail["text"]
     assert "Firefox on Windows" in mail["text"]
     assert "Mozilla" not in mail["text"] + mail["html"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "asks", "subject"),
+    [
+        ("de", "en", "Ihr Passwort bei ostiary wurde gesperrt"),
+        ("de-AT", "", "Ihr Passwort bei ostiary wurde gesperrt"),
+        ("", "de", "Your ostiary password was disabled"),
+        ("fr", "de", "Your ostiary password was disabled"),
+    ],
+)
+async def test_an_owner_is_told_in_his_language(place: Place, locale: str, asks: str, subject: str) -> None:
+    """Never in that of whoever asks, who may be attacking the account; without one of his own in the site's."""
+    there, composer = notices(place, Accounts(locale))
+    place.origin = replace(place.origin, languages=asks)
+    async with place.change(there.subscriber(), types=(PASSWORD_DISABLED,)) as change:
+        await change.emit(PASSWORD_DISABLED("a1", failures=5))
+    mailbox = Mailbox()
+    async with running(place.worker(mail_deliverer(composer, mailbox))):
+        await place.empty()
+    assert [mail["subject"] for mail in mailbox.messages()] == [subject]
 
 
 async def test_other_events_tell_nobody(place: Place) -> None:

@@ -156,10 +156,15 @@ async def owner_of(reads: Reads, address: Address) -> store.OwnerRow | None:
     return await reads.one(store.OWNER, kind=EMAIL, normal=address.normal)
 
 
-async def create_unless_known(change: Change, address: Address, name: str, password_hash: str) -> str:
+async def create_unless_known(
+    change: Change, address: Address, name: str, password_hash: str, locale: str = ""
+) -> str:
     """Make an account with an unproven address, unless somebody has that address.
 
     The same statements run in both cases; what may not happen is ruled out inside them.
+
+    Args:
+        locale: In which language its owner reads mails; "" if that is not known.
 
     Returns:
         The account that has the address now.
@@ -171,7 +176,7 @@ async def create_unless_known(change: Change, address: Address, name: str, passw
     # A fresh id in either case: with the owner's, a password would be added to an account that has none.
     fresh = change.world.id()
     given = {"kind": EMAIL, "normal": address.normal, "now": change.micros}
-    await change.run(store.ADD_UNLESS_KNOWN, id=fresh, name=name, **given)
+    await change.run(store.ADD_UNLESS_KNOWN, id=fresh, name=name, locale=locale or None, **given)
     added = await change.run(store.ADD_IDENTIFIER, account_id=fresh, shown=address.shown, **given)
     if owner is None and not added:
         raise Conflict("address")
@@ -192,7 +197,9 @@ async def redeem(change: Change, claim: Claim) -> str | None:
     owner = await owner_of(change, claim.address)
     if owner is not None and owner.verified_at is not None:
         return None
-    account_id = await create_unless_known(change, claim.address, claim.name, claim.password_hash)
+    account_id = await create_unless_known(
+        change, claim.address, claim.name, claim.password_hash, claim.locale
+    )
     await lock_active(change, account_id)
     if owner is not None and owner.password_hash != claim.password_hash:
         # Two registrations, one mailbox, and no telling whose the account is: neither password counts any more and
@@ -221,9 +228,9 @@ async def rehash(change: Change, account_id: str, old_hash: str, new_hash: str) 
     await change.run(store.REHASH, of_account=account_id, old_hash=old_hash, new_hash=new_hash)
 
 
-async def verified_emails(reads: Reads, account_id: str) -> list[str]:
-    """Every proven address, the primary one first."""
-    return await reads.all(store.VERIFIED_EMAILS, account_id=account_id)
+async def recipients(reads: Reads, account_id: str) -> list[store.Recipient]:
+    """Every proven address with its owner's language, the primary one first."""
+    return await reads.all(store.RECIPIENTS, account_id=account_id)
 
 
 async def set_status(change: Change, account_id: str, status: Status, reason: str) -> None:

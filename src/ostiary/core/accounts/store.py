@@ -20,6 +20,7 @@ account: Final = sa.Table(
     number("security_epoch"),
     moment("created_at"),
     moment("updated_at"),
+    text("locale", nullable=True),  # BCP 47; in which mails to its owner are written
 )
 identifier: Final = sa.Table(
     "identifier",
@@ -57,12 +58,21 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class OwnerRow:
-    """Who has an address, under which spelling, and whether it is proven."""
+    """Who has an address, under which spelling, whether it is proven, and which language he reads ("": unknown)."""
 
     account_id: str
     shown: str
     verified_at: int | None
     password_hash: str | None
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where an account's owner gets mail, and in which language ("": unknown)."""
+
+    address: str
+    locale: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class ProfileRow:
     profile: str
 
 
+_locale = sa.func.coalesce(account.c.locale, "")
 _primary = identifier.alias("primary_email")
 _account_columns = (
     account.c.id,
@@ -135,7 +146,7 @@ LOCK: Final = Query(
 ADD_UNLESS_KNOWN: Final = command(
     "accounts.add_unless_known",
     sa.insert(account).from_select(
-        ["id", "status", "name", "profile", "security_epoch", "created_at", "updated_at"],
+        ["id", "status", "name", "profile", "security_epoch", "created_at", "updated_at", "locale"],
         sa.select(
             bindparam("id", type_=sa.Text),
             sa.literal("active", sa.Text),
@@ -144,6 +155,7 @@ ADD_UNLESS_KNOWN: Final = command(
             sa.literal(1, sa.BigInteger),
             bindparam("now", type_=sa.BigInteger),
             bindparam("now", type_=sa.BigInteger),
+            bindparam("locale", type_=sa.Text),
         ).where(
             ~sa.exists().where(
                 identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")
@@ -170,8 +182,10 @@ ADD_IDENTIFIER: Final = command(
 )
 OWNER: Final = Query(
     "accounts.owner",
-    sa.select(identifier.c.account_id, identifier.c.shown, identifier.c.verified_at, password.c.hash)
-    .select_from(identifier.outerjoin(password, password.c.account_id == identifier.c.account_id))
+    sa.select(identifier.c.account_id, identifier.c.shown, identifier.c.verified_at, password.c.hash, _locale)
+    .select_from(
+        identifier.join(account).outerjoin(password, password.c.account_id == identifier.c.account_id)
+    )
     .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
     OwnerRow,
 )
@@ -233,16 +247,17 @@ VERIFY: Final = command(
     )
     .values(verified_at=bindparam("now"), shown=bindparam("new_shown")),
 )
-VERIFIED_EMAILS: Final = Query(
-    "accounts.verified_emails",
-    sa.select(identifier.c.shown)
+RECIPIENTS: Final = Query(
+    "accounts.recipients",
+    sa.select(identifier.c.shown, _locale)
+    .select_from(identifier.join(account))
     .where(
         identifier.c.account_id == bindparam("account_id"),
         identifier.c.kind == "email",
         identifier.c.verified_at.is_not(None),
     )
     .order_by(identifier.c.is_primary.desc(), identifier.c.created_at),
-    str,
+    Recipient,
 )
 PROFILE: Final = Query(
     "accounts.profile",

@@ -86,15 +86,17 @@ class Composer:
         self.mails = _by_path(mails)
         """Every template by its path, such as ``registration/already_registered``."""
         self._paths = {mail.name: path for path, mail in self.mails.items()}
-        self.languages = languages.available()
-        """Every language, English first."""
+        available = languages.available()
+        self.languages = _offered(settings, available)
+        """Every language that mails are written in; the first one is for people of whom none is known."""
         surroundings = {
             "site_name": settings.site_name,
             "support_contact": settings.support_contact,
             "base_url": base_url.rstrip("/"),
             "recover_url": recover_url,
+            "reply_to": settings.reply_to.addr_spec if settings.reply_to else "",
         }
-        found = sources.read(self.mails, settings.mail_templates, self.languages)
+        found = sources.read(self.mails, settings.mail_templates, available)
         packages = [mail.package for mail in self.mails.values()]
         self._renderers = {
             one: Renderer(found, one, languages.catalog(one, packages), surroundings)
@@ -103,6 +105,14 @@ class Composer:
         for renderer in self._renderers.values():
             renderer.check(self.mails)
         _warn_of_halves(found, self.mails, self.languages)
+
+    def language_for(self, wishes: str) -> str:
+        """The language of ours that suits somebody best.
+
+        Args:
+            wishes: An Accept-Language header or a single BCP 47 tag; "" for none.
+        """
+        return languages.best_match(wishes, self.languages) or self.languages[0]
 
     def preview(self, template: str, language: str) -> Rendered:
         """What a mail says with its example.
@@ -117,14 +127,13 @@ class Composer:
 
         Args:
             template: A declared template's name.
-            language: One of `languages`; another one counts as English.
+            language: One of `languages`.
             context: What the template asks for.
 
         Raises:
             Misuse: there is no such template.
         """
-        renderer = self._renderers.get(language) or self._renderers[languages.SOURCE]
-        rendered = renderer.render(self._path(template), context)
+        rendered = self._renderers[language].render(self._path(template), context)
         return Rendered(rendered.subject, _wrapped(rendered.text), rendered.html)
 
     def compose(
@@ -133,7 +142,7 @@ class Composer:
         to: str,
         context: Mapping[str, Any],
         message_id: str,
-        language: str = languages.SOURCE,
+        language: str = "",
     ) -> Composed:
         """The mail.
 
@@ -142,7 +151,7 @@ class Composer:
             to: The one recipient's address.
             context: What the template asks for.
             message_id: The same for every try to deliver this mail, so that receivers can drop a repetition.
-            language: One of `languages`.
+            language: Of the reader; if we have not got it (any more), another one takes its place.
 
         Raises:
             Permanent: `to` is no address that a mail can go to.
@@ -152,20 +161,24 @@ class Composer:
         recipient = parse_address(to)
         if recipient is None:
             raise Permanent("the recipient is no plain mail address")
+        language = self.language_for(language)
         said = self.render(template, language, context)
         at = self._world.now()
         # SMTPUTF8 changes nothing while every address is ASCII, except that headers are then written by the transport.
         message = EmailMessage(policy=SMTPUTF8)
         message["From"] = self._sender
         message["To"] = recipient
+        if self._settings.reply_to is not None:
+            message["Reply-To"] = self._settings.reply_to
         message["Subject"] = said.subject
         message["Date"] = at
         message["Message-ID"] = f"<{message_id}@{self._sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
         message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
-        message["Content-Language"] = language  # RFC 3282
         message.set_content(said.text)
         message.add_alternative(said.html, subtype="html")
+        # RFC 3282; at the end, since the lines above take every Content- header for one of a part.
+        message["Content-Language"] = language
         return Composed(
             recipient.addr_spec,
             self._sender.addr_spec,
@@ -185,6 +198,16 @@ class Composer:
             raise Misuse(
                 f"there is no mail template {template!r}: declare it in the manifest's mails"
             ) from None
+
+
+def _offered(settings: MailSettings, available: tuple[str, ...]) -> tuple[str, ...]:
+    offered = settings.locales or available
+    if unknown := set(offered) - set(available):
+        raise Misuse(f"locales: there is no {', '.join(sorted(unknown))}; there are {', '.join(available)}")
+    first = settings.default_locale or offered[0]
+    if first not in offered:
+        raise Misuse(f"default_locale: {first} is not among {', '.join(offered)}")
+    return (first, *(one for one in offered if one != first))
 
 
 def _wrapped(text: str) -> str:

@@ -34,6 +34,7 @@ class Mailbox:
         kept = {
             "to": mail.to,
             "subject": mail.subject,
+            "language": mail.language,
             "text": mail.text,
             "html": mail.html,
             "links": list(mail.links),
@@ -46,7 +47,7 @@ class Mailbox:
             self._echo("\n  ".join([f"mail to {mail.to}: {mail.subject}", *mail.links]))
 
     def messages(self) -> list[dict[str, Any]]:
-        """``{to, subject, text, html, links, at}`` of each mail, the newest last."""
+        """``{to, subject, language, text, html, links, at}`` of each mail, the newest last."""
         return [dict(kept) for kept in self._kept]
 
     def _load(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ostiary.core.accounts.store import Recipient
 from ostiary.core.change import Change, Subscriber
 from ostiary.core.mail.post import Post
 from ostiary.core.mail.template import ORIGIN_EXAMPLE
@@ -10,10 +11,10 @@ from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import Event, EventType
 from ostiary.storage.database import Reads
 
-AddressesOf = Callable[[Reads, str], Awaitable[list[str]]]
+RecipientsOf = Callable[[Reads, str], Awaitable[list[Recipient]]]
 """The verified addresses of an account, the primary one first; runs the same statements for an unknown account."""
 
-_NOBODY: Final = "nobody@localhost"
+_NOBODY: Final = Recipient("nobody@localhost", "")
 
 
 class Notices:
@@ -21,14 +22,14 @@ class Notices:
 
     Args:
         post: Sends.
-        addresses_of: Finds out where to.
+        recipients_of: Finds out where to, and in which language.
         device_of: Says in words of its own ("Firefox on Windows") what a user agent is, or "". It must never hand
             on what the header says: whoever attacks an account chooses that text, and we would mail it to the owner.
     """
 
-    def __init__(self, post: Post, addresses_of: AddressesOf, device_of: Callable[[str], str]) -> None:
+    def __init__(self, post: Post, recipients_of: RecipientsOf, device_of: Callable[[str], str]) -> None:
         self._post = post
-        self._addresses_of = addresses_of
+        self._recipients_of = recipients_of
         self._device_of = device_of
 
     def subscriber(self) -> Subscriber:
@@ -52,7 +53,7 @@ class Notices:
 
     async def _tell(self, change: Change, event: Event) -> None:
         """One lookup and one row, whether or not there is anybody to tell (L16)."""
-        addresses = await self._addresses_of(change, event.account_id or "")
+        recipients = await self._recipients_of(change, event.account_id or "")
         told = {
             **event.data,
             "at": change.now,
@@ -60,5 +61,7 @@ class Notices:
             "device": self._device_of(change.origin.user_agent),
         }
         context = {name: told.get(name, "") for name in self._post.example_of(event.type.name) or ()}
-        to = addresses[0] if addresses else _NOBODY
-        await self._post.send(change, event.type.name, to, context, live=bool(addresses))
+        to = recipients[0] if recipients else _NOBODY
+        await self._post.send(
+            change, event.type.name, to.address, context, live=bool(recipients), language=to.locale
+        )

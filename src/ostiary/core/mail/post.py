@@ -7,6 +7,7 @@ from ostiary.core.change import Change
 from ostiary.core.mail.compose import Composed, Composer
 from ostiary.core.outbox.outbox import Deliver, Letter, Outbox
 from ostiary.kernel.errors import Misuse
+from ostiary.kernel.origin import Origin
 
 KIND: Final = "mail"
 # Addresses are stored at one length: a decoy has none, and its row must not be smaller for it.
@@ -36,10 +37,18 @@ class Post:
 
     def __init__(self, outbox: Outbox, composer: Composer) -> None:
         self._outbox = outbox
+        self._composer = composer
         self._examples = {mail.name: mail.example for mail in composer.mails.values()}
 
     async def send(
-        self, change: Change, template: str, to: str, context: Mapping[str, Any], *, live: bool = True
+        self,
+        change: Change,
+        template: str,
+        to: str,
+        context: Mapping[str, Any],
+        *,
+        live: bool = True,
+        language: str | None = None,
     ) -> str:
         """Let a mail leave once the change is durable.
 
@@ -49,6 +58,8 @@ class Post:
             to: The recipient's address.
             context: What the template's example names: text, numbers, datetimes, timedelta and `Secret`. Show a name
                 that a user chose through the filter `person`.
+            language: The reader's, a BCP 47 tag, or "" if he has an account that knows none; unless given what the
+                browser that asks prefers. A mail to the owner of an account is never in the language of whoever asks.
             live: False sends nothing at the same cost; give the same context as for a real mail (L16).
 
         Returns:
@@ -64,8 +75,17 @@ class Post:
                 f"mail template {template!r}: context and example differ in {', '.join(sorted(wrong))}; an operator's "
                 "template may use exactly what the example names"
             )
-        payload = {"template": template, "to": to.ljust(_ADDRESS_ROOM), "context": dict(context)}
+        payload = {
+            "template": template,
+            "to": to.ljust(_ADDRESS_ROOM),
+            "language": self.language_of(change.origin) if language is None else language,
+            "context": dict(context),
+        }
         return await self._outbox.put(change, KIND, payload, live=live)
+
+    def language_of(self, origin: Origin) -> str:
+        """The language of ours that suits whoever asks, to be kept with his account."""
+        return self._composer.language_for(origin.languages)
 
     def example_of(self, template: str) -> Mapping[str, Any] | None:
         """What a template's context looks like; None when no such template is declared."""
@@ -77,7 +97,13 @@ def mail_deliverer(composer: Composer, transport: Transport) -> Deliver:
 
     async def deliver(letter: Letter) -> None:
         payload = letter.payload
-        mail = composer.compose(payload["template"], payload["to"].rstrip(), payload["context"], letter.id)
+        mail = composer.compose(
+            payload["template"],
+            payload["to"].rstrip(),
+            payload["context"],
+            letter.id,
+            payload.get("language", ""),  # not there in what was put in before mails had languages
+        )
         await transport.deliver(mail)
 
     return deliver

@@ -23,8 +23,17 @@ class MailSettings:
     support_contact: str | None = setting(
         None, doc="Where people get help: an address, a link or a telephone number."
     )
+    locales: tuple[str, ...] = setting(
+        (), doc="Languages that mails are written in, such as `de, en`; unless given every one that there is."
+    )
+    default_locale: str | None = setting(
+        None, doc="Language for people of whom none is known; unless given the first of `locales`, else `en`."
+    )
     mail_from: str | None = setting(
         None, doc='The sender: "no-reply@example.org" or "Example <no-reply@example.org>".'
+    )
+    mail_reply_to: str | None = setting(
+        None, doc="Where answers to our mails go; unless given nobody reads them."
     )
     smtp_host: str | None = setting(None, doc="The mail server that takes our mails.")
     smtp_port: int | None = setting(
@@ -54,6 +63,8 @@ class MailSettings:
                 raise ValueError(f"{name}: must be one line of text")
         if self.mail_from is not None and self._parse_from() is None:
             raise ValueError('mail_from: must be one address, such as "Example <no-reply@example.org>"')
+        if self.mail_reply_to is not None and _read_address(self.mail_reply_to) is None:
+            raise ValueError('mail_reply_to: must be one address, such as "Help <help@example.org>"')
         if self.smtp_host is not None and self.mail_from is None:
             raise ValueError("mail_from: must be given together with smtp_host")
         if self.smtp_port is not None and not 0 < self.smtp_port < 65536:
@@ -75,11 +86,7 @@ class MailSettings:
             )
 
     def _parse_from(self) -> Address | None:
-        found = getaddresses([self.mail_from or ""])
-        if len(found) != 1:
-            return None
-        name, address = found[0]
-        return parse_address(address, name or self.site_name) if name.isprintable() else None
+        return _read_address(self.mail_from or "", self.site_name)
 
     @property
     def sender(self) -> Address:
@@ -90,6 +97,20 @@ class MailSettings:
     def port(self) -> int:
         """The mail server's port."""
         return self.smtp_port or _PORTS[self.smtp_security]
+
+    @property
+    def reply_to(self) -> Address | None:
+        """Where answers go, if anywhere."""
+        return _read_address(self.mail_reply_to) if self.mail_reply_to else None
+
+
+def _read_address(words: str, name: str = "") -> Address | None:
+    """One address, with the name that stands before it or else this one; None for anything else."""
+    found = getaddresses([words])
+    if len(found) != 1:
+        return None
+    given, address = found[0]
+    return parse_address(address, given or name) if given.isprintable() else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -85,7 +85,7 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
         "ip": claim.ip,
         "device": claim.device,
     }
-    await parts.post.send(change, MAIL, claim.shown, context, live=waiting.is_live)
+    await parts.post.send(change, MAIL, claim.shown, context, live=waiting.is_live, language=claim.locale)
 
 
 async def resend(core: Core, origin: Origin, email: str, mine: Mine | None = None) -> None:
@@ -115,7 +115,7 @@ async def _resend(core: Core, change: Change, address: Address, mine: Mine | Non
     if not waiting and owner is not None and not is_proven:
         # An account that may be used before its address is proven, whose own claim has expired.
         own = Address(address.normal, owner.shown)
-        waiting = [await claims.add(change, own, "", owner.password_hash or "", None)]
+        waiting = [await claims.add(change, own, "", owner.password_hash or "", None, owner.locale)]
     waiting = [claim for claim in waiting if mine is None or not mine.is_another(claim)]
     await change.emit(RESENT(owner.account_id if owner else None))
     for number, claim in enumerate(_full(core, address, waiting)):

@@ -109,13 +109,14 @@ async def _write(
     owner = await accounts.owner_of(change, address)
     is_taken = owner is not None and owner.verified_at is not None
     account_id = owner.account_id if owner else None
-    claim = await claims.add(change, address, name, password_hash, counted)
+    locale = core.post.language_of(change.origin)
+    claim = await claims.add(change, address, name, password_hash, counted, locale)
     if not core.door.demands_proven_address:
-        account_id = await accounts.create_unless_known(change, address, name, password_hash)
+        account_id = await accounts.create_unless_known(change, address, name, password_hash, locale)
     waiting = Waiting(claim, is_live=not is_taken)
     await change.emit(REGISTRATION(account_id, outcome="taken" if is_taken else "claimed").carrying(waiting))
     # One of the two mails is a decoy, so both kinds of address cost the same (L16). The owner's goes to the spelling
     # that was proven: some mail systems tell Anna@ from anna@.
-    to = owner.shown if owner is not None and is_taken else address.shown
-    await core.post.send(change, ALREADY_REGISTERED, to, {}, live=is_taken)
+    to, language = (owner.shown, owner.locale) if owner is not None and is_taken else (address.shown, locale)
+    await core.post.send(change, ALREADY_REGISTERED, to, {}, live=is_taken, language=language)
     return claim.id

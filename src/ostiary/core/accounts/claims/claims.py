@@ -31,7 +31,12 @@ class Waiting:
 
 
 async def add(
-    change: Change, address: Address, name: str, password_hash: str, counted: tuple[bytes, int] | None
+    change: Change,
+    address: Address,
+    name: str,
+    password_hash: str,
+    counted: tuple[bytes, int] | None,
+    locale: str,
 ) -> Claim:
     """Keep a registration until its address is proven, or for a week."""
     key, stamp = counted or (b"", 0)
@@ -46,6 +51,7 @@ async def add(
         key.decode(),
         stamp,
         change.micros,
+        locale,
     )
     await change.run(store.ADD, **asdict(claim), expires_at=change.micros + span_micros(LIFETIME))
     return claim
@@ -53,7 +59,7 @@ async def add(
 
 def nobodys(world: World, address: Address) -> Claim:
     """A claim that does not exist, for doing the same work where there is none."""
-    return Claim(world.id(), address.normal, address.shown, "", "", "", "", "", 0, world.micros())
+    return Claim(world.id(), address.normal, address.shown, "", "", "", "", "", 0, world.micros(), "")
 
 
 async def live(reads: Reads, normal: str, now: int) -> list[Claim]:

@@ -26,6 +26,7 @@ address_claim: Final = sa.Table(
     moment("counted_stamp"),
     moment("created_at"),
     moment("expires_at", index=True),
+    text("locale", nullable=True),
     sa.Index("ix_address_claim_normal_id", "normal", "id"),
 )
 
@@ -37,6 +38,7 @@ class Claim:
     Attributes:
         ip: Where it came from; told in the mail, so that somebody who finds two of them knows which is his own.
         device: From what.
+        locale: In which language the mail is, and later those to the account; "" for none in particular.
         counted_key: Together with `counted_stamp` the hit of the network's limit, given back when it is redeemed; ""
             for none.
     """
@@ -51,6 +53,7 @@ class Claim:
     counted_key: str
     counted_stamp: int
     created_at: int
+    locale: str
 
     @property
     def address(self) -> Address:
@@ -69,6 +72,7 @@ _columns = (
     address_claim.c.counted_key,
     address_claim.c.counted_stamp,
     address_claim.c.created_at,
+    sa.func.coalesce(address_claim.c.locale, ""),
 )
 ADD: Final = command(
     "claims.add", sa.insert(address_claim).values({c.name: bindparam(c.name) for c in address_claim.columns})
