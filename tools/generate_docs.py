@@ -300,15 +300,25 @@ adding a language, is in [mail.md](../mail.md).
 
 def keys_page() -> str:
     """Every purpose of a key."""
-    rows = [(f"`{one.name}`", one.doc) for one in sorted(PURPOSES.values(), key=lambda one: one.name)]
+    rows = [
+        (
+            f"`{one.name}`",
+            one.doc,
+            "by hand" if one.by_hand else "by the schedule",
+            "for good" if one.kept_for is None else f"`{format_duration(one.kept_for)}`",
+        )
+        for one in sorted(PURPOSES.values(), key=lambda one: one.name)
+    ]
     return page(
         "Keys",
         """
 The keyring is the table `keyring`: random 256-bit keys, one line of them for each purpose, each sealed by a key that
 is derived from the root secret. A key of one purpose never serves another. Whatever was made with a key names it, so
-an older key stays usable for as long as it is on the ring. The first key of a purpose is made at start.
+an older key stays usable for as long as it is on the ring. The first key of a purpose is made at start. The schedule
+(`ring_rotation`) makes the next ones, and `ostiary keys rotate` does by hand. An older key is kept for as long as
+something that it made can still be in use; then it is dropped.
 """,
-        table(("purpose", "what its keys do"), rows),
+        table(("purpose", "what its keys do", "rotated", "kept after its successor took over"), rows),
     )
 
 

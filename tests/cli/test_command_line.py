@@ -68,12 +68,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 
 COMMANDS = {
-    (): ("serve", "migrate", "root-secret", "passwords"),
+    (): ("serve", "migrate", "root-secret", "passwords", "keys"),
     ("serve",): ("--dev", "--host", "--port", "--data", "--database", "OSTIARY_<NAME>"),
     ("migrate",): ("--database", "--json", "backup"),
     ("root-secret",): ("backups need both",),
     ("passwords",): ("calibrate",),
     ("passwords", "calibrate"): ("--target", "--json", "OWASP"),
+    ("keys",): ("list", "rotate", "retire", "reseal"),
 }
 
 
@@ -210,3 +211,43 @@ def test_the_version_is_told(terminal: Terminal) -> None:
     """What is installed, and nothing else, so that a bug report names it."""
     done = terminal.run("--version")
     assert (done.code, done.out.strip()) == (0, version("ostiary"))
+
+
+def test_keys_by_hand(terminal: Terminal, tmp_path: Path) -> None:
+    """Keys are listed, rotated, retired and resealed; what is refused says why and changes nothing."""
+    data = ("--data", str(tmp_path), "--json")
+
+    def listed() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(terminal.run("keys", "list", *data).out)["keys"]
+        return found
+
+    made = terminal.run("keys", "list", "--dev", "--data", str(tmp_path))
+    assert made.code == 0
+    before = listed()
+    assert {key["state"] for key in before} == {"current"}
+    assert all(key["id"] in made.out for key in before)
+    rotated = json.loads(terminal.run("keys", "rotate", "csrf", *data).out)
+    assert rotated["purpose"] == "csrf"
+    old, new = [key for key in listed() if key["purpose"] == "csrf"]
+    assert (old["state"], new["id"], new["state"]) == ("current", rotated["key_id"], "next")
+    assert terminal.run("keys", "rotate", "nothing", *data).code == 2
+    assert terminal.run("keys", "retire", "nothing", *data).code == 1
+    pepper = next(key["id"] for key in before if key["purpose"] == "pepper")
+    refused = terminal.run("keys", "retire", pepper, *data)
+    assert (refused.code, "would be lost" in refused.err) == (2, True)
+    assert len(listed()) == len(before) + 1
+    assert json.loads(terminal.run("keys", "retire", old["id"], *data).out)["purpose"] == "csrf"
+    assert old["id"] not in {key["id"] for key in listed()}
+    assert json.loads(terminal.run("keys", "reseal", *data).out) == {"resealed": 0}
+    another = terminal.run("root-secret").out.strip()
+    given = {"root_secret": another, "root_secret_previous": (tmp_path / "root-secret").read_text().strip()}
+    resealed = terminal.run("keys", "reseal", "--dev", *data, **given)
+    assert json.loads(resealed.out) == {"resealed": len(listed_with(terminal, tmp_path, another))}
+    assert terminal.run("keys", "list", *data).code == 2, "the old root secret opens nothing any more"
+
+
+def listed_with(terminal: Terminal, folder: Path, root_secret: str) -> list[dict[str, str]]:
+    """The keys as another root secret opens them."""
+    done = terminal.run("keys", "list", "--dev", "--data", str(folder), "--json", root_secret=root_secret)
+    found: list[dict[str, str]] = json.loads(done.out)["keys"]
+    return found

@@ -1,7 +1,8 @@
 """Owns a small app on the real plumbing: real keyring, fake sessions, routes that note that they ran."""
 
-from contextlib import asynccontextmanager
+import asyncio
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
@@ -30,6 +31,8 @@ from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
+from ostiary.storage import migrate
+from ostiary.storage.connect import database_for
 
 BASE = "https://auth.example.com"
 SPA = "https://app.example.com"
@@ -37,24 +40,7 @@ SESSION_ID = "0" * 26
 ROOT = Secret(bytes(range(200, 232)))
 LIVE = f"{SESSION_ID}.{'a' * 43}"
 DEAD = f"{'1' * 26}.{'b' * 43}"
-
-
-class FakeDatabase:
-    """Keeps the ring's rows in memory."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-
-    async def all(self, query: object) -> list[Any]:
-        return self.rows
-
-    @asynccontextmanager
-    async def transaction(self) -> Any:
-        yield self
-
-    async def run(self, query: object, **given: Any) -> int:
-        self.rows.append(SimpleNamespace(**given))
-        return 1
+_made: list[Keyring] = []
 
 
 class FakeSessions:
@@ -116,12 +102,27 @@ async def build(**given: object) -> Stage:
     """A stage with these HTTP settings."""
     world = World()
     settings = Settings([HttpSettings, MailSettings], {"base_url": BASE, **given})
-    ring = Keyring(world, RootSeal(ROOT))
-    await ring.open(cast(Any, FakeDatabase()), PURPOSES.values())
+    ring = await _ring(world)
     sessions = FakeSessions()
     core = cast(Core, SimpleNamespace(world=world, settings=settings, ring=ring, sessions=sessions))
     ran: list[str] = []
     return Stage(assemble(core, _hot(ran), _json(ran)), core, sessions, ran)
+
+
+async def _ring(world: World) -> Keyring:
+    """An open keyring, one for all; it lives in memory, and its database is gone."""
+    if _made:
+        return _made[0]
+    ring = Keyring(world, RootSeal(ROOT))
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/ring.db"
+        await asyncio.to_thread(migrate.upgrade, url)
+        database = database_for(url, pool_size=1, prepared_statements=True)
+        await database.open()
+        await ring.open(database, PURPOSES.values())
+        await database.close()
+    _made.append(ring)
+    return ring
 
 
 def _hot(ran: list[str]) -> list[Hot]:

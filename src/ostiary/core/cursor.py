@@ -3,12 +3,13 @@
 Whoever holds one can neither read nor alter it, and for another list, or for somebody else's, it opens nothing.
 """
 
+from datetime import timedelta
 from typing import Final
 
 from ostiary.core.keys.ring import Keyring, purpose
 from ostiary.kernel.errors import Refused, code
 
-CURSORS: Final = purpose("cursor", "Seals where a list goes on.")
+CURSORS: Final = purpose("cursor", "Seals where a list goes on.", kept_for=timedelta(days=1))
 CURSOR_INVALID: Final = code(
     "cursor_invalid",
     400,

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from ostiary.core.device import read_device
 from ostiary.core.keys.ring import PURPOSES
+from ostiary.core.keys.watch import KeyWatch
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.post import KIND, Transport, mail_deliverer
 from ostiary.core.mail.settings import MailSettings
@@ -65,6 +66,7 @@ class Engine:
         self.ribs = tuple(ribs)
         self._engine = settings.of(EngineSettings)
         self._working: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self.core, self.composer = wire(settings, self.ribs, world or World(), scheme)
         self.transport = transport or self._transport()
@@ -132,13 +134,16 @@ class Engine:
             await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
             compile_all(self.core.database.dialect)
             await self.core.database.open()
+            watch = KeyWatch(self.core.world, self.core.database, self.core.ring)
             try:
                 await self.core.ring.open(self.core.database, PURPOSES.values())
+                await watch.look()
             except BaseException:
                 await self.core.database.close()
                 raise
             self.core.passwords.open()
             self.worker = self._new_worker()
+            self._watching = asyncio.create_task(watch.run())
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
 
     def _prepare_schema(self) -> None:
@@ -166,6 +171,7 @@ class Engine:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
         finally:
+            await _ended(self._watching)
             self.core.passwords.close()
             self.core.outgoing.close()
             await self.core.database.close()
@@ -176,6 +182,14 @@ class Engine:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.stop()
+
+
+async def _ended(task: "asyncio.Task[None] | None") -> None:
+    """Cancel a task and wait for its end."""
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _idle() -> None:

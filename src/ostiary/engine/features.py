@@ -6,6 +6,7 @@ from ostiary.features.account import manifest as account
 from ostiary.features.activity import manifest as activity
 from ostiary.features.claim import manifest as claim
 from ostiary.features.email_verification import manifest as email_verification
+from ostiary.features.keys import manifest as keys
 from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.registration import manifest as registration
 from ostiary.features.signin import manifest as signin
@@ -19,4 +20,5 @@ RIBS: Final[tuple[Rib, ...]] = (
     account.RIB,
     activity.RIB,
     claim.RIB,
+    keys.RIB,
 )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.keys.root import ROOT_BYTES
+from ostiary.core.keys.settings import KeySettings
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outgoing.settings import OutgoingSettings
@@ -52,6 +53,10 @@ class EngineSettings:
         None,
         doc="Seals the keyring; 32 random bytes as base64url or hex. Backups need it together with the database.",
     )
+    root_secret_previous: Secret | None = setting(
+        None,
+        doc="The root secret before, while it is replaced: accepted until `ostiary keys reseal` has run.",
+    )
     dev: bool = setting(
         False,
         doc="Development: plain http on loopback, a root secret made at first start, mails into a mailbox.",
@@ -66,6 +71,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     EngineSettings,
     HttpSettings,
     PageSettings,
+    KeySettings,
     MailSettings,
     AccountSettings,
     SigninSettings,

@@ -40,4 +40,4 @@ class Open(Protocol):
 
 def say(as_json: bool, document: Mapping[str, Any], words: str) -> None:
     """Answer a person in words, or a script in JSON."""
-    typer.echo(orjson.dumps(document).decode() if as_json else words)
+    typer.echo(orjson.dumps(document, option=orjson.OPT_UTC_Z).decode() if as_json else words)

@@ -6,6 +6,7 @@ that also carry another credential: a cookie that could authenticate implies the
 """
 
 from collections.abc import Container
+from datetime import timedelta
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,7 +16,11 @@ from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.secret import Secret
 
-CSRF: Final = purpose("csrf", "Signs the CSRF token of a session.")
+CSRF: Final = purpose(
+    "csrf",
+    "Signs the CSRF token of a session.",
+    kept_for=timedelta(days=400),  # no session lives longer
+)
 CSRF_FAILED: Final = code(
     "csrf_failed",
     403,

@@ -32,7 +32,9 @@ from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import NOT_FOUND, Refused
 
 NOTE: Final = purpose(
-    "page_note", "Seals what one page tells the next across a redirect, such as an address."
+    "page_note",
+    "Seals what one page tells the next across a redirect, such as an address.",
+    kept_for=timedelta(hours=1),
 )
 LOGIN: Final = "/login"
 # Where the code from a mail is typed, and the note that tells that page the address: whoever has a mail sent leaves it.

@@ -110,7 +110,16 @@ async def test_a_restart_opens_what_was_closed_before(database: Database) -> Non
     sealed, mac = before.seal(wanted, b"letter", "ctx"), before.mac(wanted, "a", "b")
     raw = RootSeal(ROOT).seal(WORLD, os.urandom(32), framed("ring", "outbox", "newkey"))
     async with database.transaction() as tx:
-        await tx.run(store.ADD, id="newkey", purpose="outbox", generation=2, sealed=raw, created_at=0)
+        await tx.run(
+            store.ADD,
+            id="newkey",
+            purpose="outbox",
+            generation=2,
+            sealed=raw,
+            created_at=0,
+            active_at=0,
+            root=None,
+        )
     after = await open_ring(database)
     assert after.current(wanted).id == "newkey"
     assert after.open_sealed(wanted, sealed, "ctx") == b"letter"
@@ -232,6 +241,6 @@ def test_base64url_is_canonical(raw: bytes, words: str) -> None:
 def test_a_purpose_is_declared_once() -> None:
     """The same name with another meaning would make keys serve two ends (L06)."""
     pepper = PURPOSES["pepper"]
-    assert purpose(pepper.name, pepper.doc) == pepper
+    assert purpose(pepper.name, pepper.doc, by_hand=pepper.by_hand) == pepper
     with pytest.raises(Misuse, match="declared twice"):
         purpose(pepper.name, "something else")

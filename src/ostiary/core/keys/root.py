@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +21,10 @@ _DISTINCT: Final = (
 )
 _NONCE: Final = 12
 _MEND: Final = "make one with `ostiary root-secret` and keep it apart from the database and its backups"
+FOREIGN: Final = (
+    "root_secret does not belong to this database: its keys were sealed by another one. "
+    "Start with the root secret that was in force when the database was made or backed up"
+)
 
 
 def parse_root(words: Secret) -> Secret:
@@ -65,13 +70,15 @@ def _decode(text: str) -> bytes | None:
 
 
 class RootSeal:
-    """Seals and opens the keys of the ring with a key derived from the root secret (HKDF-SHA-256, RFC 5869)."""
+    """Seals and opens the keys of the ring with a key derived from the root secret (HKDF-SHA-256, RFC 5869).
+
+    Attributes:
+        id: Names the root secret without giving anything of it away.
+    """
 
     def __init__(self, root: Secret) -> None:
-        derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"ostiary ring seal v1").derive(
-            root.reveal_bytes()
-        )
-        self._cipher = AESGCM(derived)
+        self._cipher = AESGCM(_derived(root, b"ostiary ring seal v1", 32))
+        self.id: Final = _derived(root, b"ostiary ring root id v1", 8).hex()
 
     def seal(self, world: World, key: bytes, context: bytes) -> bytes:
         """The key, encrypted; `context` must be given again to open it."""
@@ -87,7 +94,50 @@ class RootSeal:
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], context)
         except (InvalidTag, ValueError):
-            raise Misuse(
-                "root_secret does not belong to this database: its keys were sealed by another one. "
-                "Start with the root secret that was in force when the database was made or backed up"
-            ) from None
+            raise Misuse(FOREIGN) from None
+
+
+def _derived(root: Secret, info: bytes, length: int) -> bytes:
+    return HKDF(hashes.SHA256(), length, salt=None, info=info).derive(root.reveal_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The root secrets that a process accepts: the one in force, and while it is replaced the one before.
+
+    Attributes:
+        primary: What the ring is to be sealed with.
+        previous: What it may still be sealed with.
+    """
+
+    primary: RootSeal
+    previous: RootSeal | None = None
+
+    def by_id(self, root_id: str) -> RootSeal:
+        """The root secret that sealed something.
+
+        Raises:
+            Misuse: it is none of ours.
+        """
+        for root in (self.primary, self.previous):
+            if root is not None and root.id == root_id:
+                return root
+        raise Misuse(FOREIGN)
+
+    def open(self, root_id: str | None, sealed: bytes, context: bytes) -> bytes:
+        """What one of them sealed.
+
+        Args:
+            root_id: Which one; None for what was sealed before roots had names.
+
+        Raises:
+            Misuse: none of them sealed it, or somebody altered it.
+        """
+        if root_id is not None:
+            return self.by_id(root_id).open(sealed, context)
+        if self.previous is None:
+            return self.primary.open(sealed, context)
+        try:
+            return self.primary.open(sealed, context)
+        except Misuse:
+            return self.previous.open(sealed, context)

@@ -15,7 +15,7 @@ from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, span_micros, to_micros
 from ostiary.storage.database import Contended, Database, Transaction
 
-CODES: Final = purpose("code", "Keyed MACs of six-digit codes.")
+CODES: Final = purpose("code", "Keyed MACs of six-digit codes.", kept_for=timedelta(days=90))
 CODE_TRIES: Final = 5
 
 

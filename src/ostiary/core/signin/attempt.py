@@ -6,7 +6,7 @@ account or another browser ends it. Completing claims its id, so it works once.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -16,7 +16,9 @@ from ostiary.core.signin.ways import Proof
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import from_micros, to_micros
 
-ATTEMPTS: Final = purpose("attempt", "Seals sign-ins that wait for a second factor.")
+ATTEMPTS: Final = purpose(
+    "attempt", "Seals sign-ins that wait for a second factor.", kept_for=timedelta(hours=1)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from ostiary.core.throttle.limits import Hit, Lockout
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, from_micros
 
-KNOWN: Final = purpose("known_browser", "Seals the note that a browser has signed in to an account before.")
 KNOWN_LOCKOUT: Final = Lockout("known-browser", is_strict=True)
 LIFETIME: Final = timedelta(days=180)
+KNOWN: Final = purpose(
+    "known_browser", "Seals the note that a browser has signed in to an account before.", kept_for=LIFETIME
+)
 _MOST_ACCOUNTS: Final = 5  # a family's tablet
 
 

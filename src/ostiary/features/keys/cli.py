@@ -1,0 +1,92 @@
+"""Owns the commands ``ostiary keys …``."""
+
+from typing import Annotated
+
+import typer
+
+from ostiary.core.keys.rotation import RingKey
+from ostiary.core.wiring import Core
+from ostiary.features.keys import flow
+from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say
+
+
+def commands(open_core: Open) -> typer.Typer:
+    """The commands, on an engine that `open_core` opens."""
+    app = typer.Typer()
+    keys = typer.Typer(help="Keys: list, rotate, retire, reseal.", no_args_is_help=True)
+    app.add_typer(keys, name="keys")
+
+    @keys.command("list")
+    def list_keys(
+        data: DataOption = None,
+        database: DatabaseOption = None,
+        dev: DevOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Which keys there are, and which of them is in force. No key is shown, only its name."""
+        found = open_core(flow.listing, data=data, database=database, dev=dev)
+        say(as_json, {"keys": [_view(key) for key in found]}, "\n".join(_line(key) for key in found))
+
+    @keys.command()
+    def rotate(
+        purpose: Annotated[str, typer.Argument(help="What the key is for, as in `ostiary keys list`.")],
+        data: DataOption = None,
+        database: DatabaseOption = None,
+        dev: DevOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Make the next key of a purpose. It takes over in ten seconds; what the one before made stays good."""
+
+        async def work(core: Core) -> str:
+            return await flow.rotate(core, purpose)
+
+        key_id = open_core(work, data=data, database=database, dev=dev)
+        say(
+            as_json,
+            {"key_id": key_id, "purpose": purpose},
+            f"key {key_id} takes over for {purpose} in 10 seconds",
+        )
+
+    @keys.command()
+    def retire(
+        key_id: Annotated[str, typer.Argument(help="As in `ostiary keys list`.")],
+        data: DataOption = None,
+        database: DatabaseOption = None,
+        dev: DevOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """End a key at once: what was made with it is worth nothing. For a key that others may have seen."""
+
+        async def work(core: Core) -> str:
+            return await flow.retire(core, key_id)
+
+        purpose = open_core(work, data=data, database=database, dev=dev)
+        say(as_json, {"key_id": key_id, "purpose": purpose}, f"key {key_id} for {purpose} is retired")
+
+    @keys.command()
+    def reseal(
+        data: DataOption = None,
+        database: DatabaseOption = None,
+        dev: DevOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Seal every key with root_secret instead of root_secret_previous. Every process must know both by then."""
+        count = open_core(flow.reseal, data=data, database=database, dev=dev)
+        words = f"{count} keys are sealed by root_secret now; root_secret_previous is not needed any more"
+        say(as_json, {"resealed": count}, words if count else "root_secret seals every key already")
+
+    return app
+
+
+def _view(key: RingKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "purpose": key.purpose,
+        "state": key.state,
+        "created_at": key.created_at,
+        "active_at": key.active_at,
+    }
+
+
+def _line(key: RingKey) -> str:
+    return f"{key.purpose:16} {key.id:10} {key.state:9} since {key.active_at:%Y-%m-%d %H:%M:%S} UTC"
