@@ -74,7 +74,6 @@ HONEST: dict[str, str] = {
     "a header member that means nothing": forge(header(x5t="abc", vendor={"a": [1]}), CLAIMS),
     "no iat and no nbf": forge(header(), {k: v for k, v in CLAIMS.items() if k not in ("iat", "nbf")}),
     "no sub and no jti": forge(header(), {k: v for k, v in CLAIMS.items() if k not in ("sub", "jti")}),
-    "a second before its end with leeway": honest(exp=T - 29),
     "issued as far ahead as clocks may be apart": honest(iat=T + 30, nbf=T + 30),
     "white space in the JSON": forge(b' {"alg" : "ES256",\r\n"kid":"current", "typ":"at+jwt"}\n', CLAIMS),
     "a name that looks like a member": honest(note='"sub":"root","sub":1', other="\\", third='\\"a":'),
@@ -83,11 +82,14 @@ HONEST: dict[str, str] = {
     "the last moment of 9999": honest(exp=253_402_300_799),
 }  # fmt: skip
 
+# Apart from the others, because it would not wait for a reader with a clock of its own.
+NEARLY_OVER: dict[str, str] = {"a second before its end, with the leeway": honest(exp=T - 29)}
 
-@pytest.mark.parametrize("name", HONEST)
+
+@pytest.mark.parametrize("name", HONEST | NEARLY_OVER)
 def test_what_the_specification_allows_is_accepted(name: str) -> None:
     """Strictness does not refuse an honest token that is only written in another way."""
-    assert jwt.read(HONEST[name], PUBLIC, EXPECTED, NOW).kid == KEY.kid
+    assert jwt.read((HONEST | NEARLY_OVER)[name], PUBLIC, EXPECTED, NOW).kid == KEY.kid
 
 
 def test_a_set_of_one_key_needs_no_kid() -> None:
