@@ -224,6 +224,9 @@ def _headers() -> Iterator[tuple[str, str, Why]]:
         "nested deeply": b'{"alg":"ES256","kid":"current","typ":"at+jwt","x":' + b"[" * 40 + b"]" * 40 + b"}",
     }.items():
         yield f"header: {name}", forge(raw, CLAIMS), Why.HEADER
+    for name in ("cty", "x5t", "x5t#S256"):
+        for value in (1, None, ["JWT"], {}):
+            yield f"{name} {value!r}", forge(header() | {name: value}, CLAIMS), Why.HEADER
     for kid in (7, None, ["current"], {"a": 1}, "", "k" * 257, True):
         yield f"kid {str(kid)[:20]!r}", forge(header(kid=kid), CLAIMS), Why.HEADER
     for kid in (

@@ -24,6 +24,7 @@ _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-
 _PLAIN: Final = frozenset({"alg", "kid", "typ"})
 _CARRIES_KEY: Final = frozenset({"jwk", "jku", "x5u", "x5c"})
 _CHANGES_PAYLOAD: Final = frozenset({"b64", "zip"})
+_TEXT: Final = frozenset({"cty", "x5t", "x5t#S256"})  # nothing is done with them, but each means text
 _MEDIA: Final = "application/"
 
 
@@ -118,6 +119,9 @@ def _judge_rest(header: dict[str, Any], carrying: Collection[str]) -> None:
         raise TokenRefused(Why.UNENCODED)
     if (header.keys() & _CARRIES_KEY).difference(carrying):
         raise TokenRefused(Why.EMBEDDED_KEY)
+    for name in header.keys() & _TEXT:
+        if not isinstance(header[name], str):
+            raise TokenRefused(Why.HEADER, name)
 
 
 def check(message: Unverified, key: VerifyingKey) -> None:
