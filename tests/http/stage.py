@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from ostiary.core.keys.ring import PURPOSES, Keyring
 from ostiary.core.keys.root import RootSeal
 from ostiary.core.mail.settings import MailSettings
-from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, SESSION_ENDED, Resolved
+from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved
 from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC, SESSION, CurrentOrigin, CurrentSession
 from ostiary.http.assembly import App, assemble, json_response
@@ -25,7 +25,7 @@ from ostiary.http.problems import Problem
 from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.http.settings import HttpSettings
 from ostiary.http.visit import Visit, visit_of
-from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Misuse, Refused, Unavailable
+from ostiary.kernel.errors import SESSION_ENDED, TOO_MANY_ATTEMPTS, Misuse, Refused, Unavailable
 from ostiary.kernel.origin import Quota
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret

@@ -116,3 +116,9 @@ TOO_MANY_ATTEMPTS = code(
     "Too many attempts. Try again later.",
     "A rate limit or lockout is in force. `retry_after` and `Retry-After` say for how many seconds.",
 )
+SESSION_ENDED = code(
+    "session_ended",
+    401,
+    "The session has ended. Sign in again.",
+    "It was ended, was idle for too long, or reached its absolute lifetime.",
+)

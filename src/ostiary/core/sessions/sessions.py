@@ -14,7 +14,7 @@ from ostiary.core.change import Change
 from ostiary.core.device import read_device
 from ostiary.core.sessions import store
 from ostiary.core.sessions.settings import SessionSettings
-from ostiary.kernel.errors import Misuse, Refused, Unavailable, code
+from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, Unavailable, code
 from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
@@ -23,12 +23,6 @@ from ostiary.storage.database import Conflict, Database, Reads, Transaction
 
 NOT_AUTHENTICATED: Final = code(
     "not_authenticated", 401, "Sign in first.", "No credential was sent, or it is not one of ours."
-)
-SESSION_ENDED: Final = code(
-    "session_ended",
-    401,
-    "The session has ended. Sign in again.",
-    "It was ended, was idle for too long, or reached its absolute lifetime.",
 )
 FRESH_REQUIRED: Final = code(
     "fresh_authentication_required",

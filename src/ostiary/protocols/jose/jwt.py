@@ -23,7 +23,7 @@ LONGEST_LEEWAY: Final = timedelta(seconds=60)
 _TEXT_CLAIMS: Final = ("sub", "jti")
 _TIME_CLAIMS: Final = ("nbf", "iat")
 _MOST_VALUES: Final = 10_000  # the size of the message bounds them before this does
-_YEAR_10000: Final = 253_402_300_800
+LATEST: Final = 253_402_300_800  # the first second of the year 10000, which a datetime cannot hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _numeric_date(claims: dict[str, Any], name: str) -> None:
     # RFC 7519 section 2 allows fractions. We make none, every issuer we know makes none, and how a huge or tiny one is
     # rounded differs between programs: whole seconds from 1970 to 9999, not even true (F10).
     value = claims[name]
-    if type(value) is not int or not 0 <= value < _YEAR_10000:
+    if type(value) is not int or not 0 <= value < LATEST:
         raise TokenRefused(Why.PAYLOAD, name)
 
 

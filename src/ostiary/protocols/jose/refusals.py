@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from ostiary.kernel.errors import Misuse, Refused, code
+from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
 
 TOKEN_INVALID: Final = code(
     "token_invalid",
@@ -16,6 +16,12 @@ TOKEN_EXPIRED: Final = code(
     401,
     "The token has expired.",
     "Everything else about it is right; get a new one, for instance with the refresh token.",
+)
+TOKEN_STALE: Final = code(
+    "token_stale",
+    401,
+    "The token is out of date.",
+    "What its subject may do has changed since it was issued; get a new one with the refresh token.",
 )
 
 
@@ -41,18 +47,28 @@ class Why(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     ISSUED_IN_FUTURE = "issued_in_future"
     EXPIRED = "expired"
+    KEY_RETIRED = "key_retired"
+    SESSION_ENDED = "session_ended"
+    STALE = "stale"
+
+
+_PUBLIC: Final = {
+    Why.EXPIRED: TOKEN_EXPIRED,
+    Why.STALE: TOKEN_STALE,
+    Why.SESSION_ENDED: SESSION_ENDED,
+}
 
 
 class TokenRefused(Refused):
     """A token is not what it should be.
 
     Attributes:
-        why: The stable reason. The code is `token_expired` when only the time is wrong, else `token_invalid`.
+        why: The stable reason. The code is `token_expired` when only the time is wrong, `session_ended` or
+            `token_stale` when it was revoked so, else `token_invalid`.
     """
 
     def __init__(self, why: Why, detail: str = "") -> None:
-        public = TOKEN_EXPIRED if why is Why.EXPIRED else TOKEN_INVALID
-        super().__init__(public, f"{why}: {detail}" if detail else why.value)
+        super().__init__(_PUBLIC.get(why, TOKEN_INVALID), f"{why}: {detail}" if detail else why.value)
         self.why = why
 
 
