@@ -130,6 +130,7 @@ class Engine:
         async with self._starting:
             if self._working is not None:
                 return
+            await asyncio.to_thread(self.core.passwords.check_breaches)
             await asyncio.to_thread(self._prepare_schema)
             await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
             compile_all(self.core.database.dialect)

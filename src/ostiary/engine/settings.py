@@ -14,6 +14,7 @@ from ostiary.core.keys.settings import KeySettings
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outgoing.settings import OutgoingSettings
+from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
@@ -77,6 +78,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     SigninSettings,
     SessionSettings,
     PasswordSettings,
+    BreachSettings,
     ThrottleSettings,
     OutboxSettings,
     OutgoingSettings,

@@ -27,6 +27,9 @@ from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outbox.worker import Chore, dead_letter_chore
 from ostiary.core.outgoing.client import Outgoing
 from ostiary.core.outgoing.settings import OutgoingSettings
+from ostiary.core.passwords.breaches import check as breaches
+from ostiary.core.passwords.breaches.check import Breaches
+from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.core.passwords.settings import PasswordSettings
@@ -62,6 +65,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *doors.EVENTS,
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
+    *breaches.EVENTS,
 )
 Sweep = Callable[[Transaction, int], Awaitable[int]]
 
@@ -98,6 +102,7 @@ def wire(
         prepared_statements=engine.database_prepared_statements,
     )
     ring = Keyring(world, *_roots(engine))
+    outgoing = Outgoing(settings.of(OutgoingSettings).reach(dev=engine.dev))
     outbox = Outbox(world, ring, settings.of(OutboxSettings))
     composer = Composer(
         world,
@@ -117,12 +122,13 @@ def wire(
             world,
             settings.of(PasswordSettings),
             RingPepper(ring),
-            partial(guard.refuse_if_open, "hashing"),
+            partial(guard.refuse_if_open, "judging or hashing a password"),
+            breaches=Breaches.of(settings.of(BreachSettings), world, outgoing),
             scheme=scheme,
         ),
         sessions=Sessions(world, database, settings.of(SessionSettings)),
         outbox=outbox,
-        outgoing=Outgoing(settings.of(OutgoingSettings).reach(dev=engine.dev)),
+        outgoing=outgoing,
         post=Post(outbox, composer),
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, ribs))

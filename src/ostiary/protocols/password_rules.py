@@ -31,6 +31,7 @@ class PasswordRules:
         require_symbol: Punctuation, a symbol or a space.
         blocklist: Whether common passwords and words of the context are refused.
         context_words: Words about the site, which hold for every account.
+        breaches: Whether passwords that are known from breaches are refused.
     """
 
     min_length: int = 12
@@ -41,6 +42,7 @@ class PasswordRules:
     require_symbol: bool = False
     blocklist: bool = True
     context_words: tuple[str, ...] = ()
+    breaches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,16 @@ _KINDS: Final[tuple[tuple[str, str, str, Callable[[str], bool]], ...]] = (
 )
 
 
-def violations(password: str, rules: PasswordRules, context: Iterable[str] = ()) -> tuple[Violation, ...]:
+def violations(
+    password: str, rules: PasswordRules, context: Iterable[str] = (), *, is_breached: bool = False
+) -> tuple[Violation, ...]:
     """Every rule that a new password breaks, so that a person corrects them all in one go.
 
     Args:
         password: As typed.
         rules: What is asked for.
         context: Facts about the account: e-mail addresses, user name, the person's name.
+        is_breached: Whether it was found to be known from a breach.
 
     Returns:
         Nothing when the password is fine. A password so long that it need not be looked at is only too long.
@@ -148,6 +153,13 @@ def violations(password: str, rules: PasswordRules, context: Iterable[str] = ())
             found.append(Violation(name, message))
     if rules.blocklist:
         found += _word_violations(text, (*rules.context_words, *context))
+    if rules.breaches and is_breached:
+        found.append(
+            Violation(
+                "password_breached",
+                "This password is known from a data breach. Choose one that was never used anywhere.",
+            )
+        )
     return tuple(found)
 
 

@@ -59,6 +59,13 @@ PASSWORD_CONTAINS_CONTEXT = code(
     "It consists mostly of the e-mail address, the person's name or the site's name.",
 )
 
+PASSWORD_BREACHED = code(
+    "password_breached",
+    422,
+    "The password is known from a data breach.",
+    "It is among the breached passwords that the operator has new ones compared with (`breached_passwords`).",
+)
+
 VIOLATION_CODES: Final[dict[str, Code]] = {
     known.name: known
     for known in (
@@ -71,5 +78,6 @@ VIOLATION_CODES: Final[dict[str, Code]] = {
         PASSWORD_NEEDS_SYMBOL,
         PASSWORD_COMMON,
         PASSWORD_CONTAINS_CONTEXT,
+        PASSWORD_BREACHED,
     )
 }

@@ -1,9 +1,10 @@
 """Owns `Passwords`: judging, hashing and verifying, as every feature that handles a password does it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from ostiary.core.passwords.breaches.check import Breaches
 from ostiary.core.passwords.codes import PASSWORD_INVALID_CHARACTERS, PASSWORD_TOO_LONG, VIOLATION_CODES
 from ostiary.core.passwords.pepper import Pepper
 from ostiary.core.passwords.phc import Phc, is_key_id, parse
@@ -64,6 +65,7 @@ class Passwords:
         settings: Scheme, costs, rules and pool.
         pepper: Keys for the keyed pre-hash.
         guard: Called before each judging and hashing; raises `Misuse` while a database transaction is open.
+        breaches: Which passwords are known from breaches; none unless given.
         scheme: Another scheme or cost than the settings'; for tests, since nothing holds it to the floor.
     """
 
@@ -74,8 +76,10 @@ class Passwords:
         pepper: Pepper,
         guard: Callable[[], None],
         *,
+        breaches: Breaches | None = None,
         scheme: Scheme | None = None,
     ) -> None:
+        self._breaches = breaches or Breaches()
         self._world = world
         self._settings = settings
         self._pepper = pepper
@@ -95,7 +99,8 @@ class Passwords:
 
     def rules(self, *, second_factor_enforced: bool = False) -> PasswordRules:
         """What a new password must be, for pages that tell beforehand."""
-        return self._settings.rules(second_factor_enforced=second_factor_enforced)
+        rules = self._settings.rules(second_factor_enforced=second_factor_enforced)
+        return replace(rules, breaches=self._breaches.is_on)
 
     async def judge(
         self,
@@ -119,10 +124,12 @@ class Passwords:
             Misuse: a transaction is open.
         """
         rules = self.rules(second_factor_enforced=second_factor_enforced)
-        found = violations(_text_of(password), rules, context)
-        if all(violation.code != PASSWORD_TOO_LONG.name for violation in found):
-            self._guard()  # a long one is refused before anything else begins (L28)
-        if found:
+        text = _text_of(password)
+        is_breached = False
+        if not is_too_long(text, rules.max_length):  # such a one is refused before anything else begins (L28)
+            self._guard()
+            is_breached = await self._breaches.include(normalise(text), note)
+        if found := violations(text, rules, context, is_breached=is_breached):
             listed = [{"code": violation.code, "message": violation.message} for violation in found]
             raise Refused(VIOLATION_CODES[found[0].code], details={"violations": listed}, counted=False)
 
@@ -162,6 +169,14 @@ class Passwords:
         scheme, phc, key = found
         matches = await self._pool.run(proves, scheme, phc, data, key)
         return Verdict(matches, rehash=matches and self._is_outdated(phc))
+
+    def check_breaches(self) -> None:
+        """Look at start whether breached passwords can be looked up as the settings say; blocks.
+
+        Raises:
+            Misuse: they cannot; the message says how to mend it.
+        """
+        self._breaches.check()
 
     def open(self) -> None:
         """Hash again after `close`."""

@@ -108,6 +108,8 @@ def _rules_in_words(rules: PasswordRules) -> list[str]:
         words.append("With " + " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1]))) + ".")
     if rules.blocklist:
         words.append("Not a common password, nor your name or address.")
+    if rules.breaches:
+        words.append("Not one that is known from a data breach.")
     return words
 
 
