@@ -110,7 +110,7 @@ class Engine:
         mail = self.settings.of(MailSettings)
         if self._engine.dev and mail.smtp_host is None:
             return Mailbox(development_path(self._engine, "mailbox.jsonl"), echo=_log.info)
-        return SmtpTransport(mail)
+        return SmtpTransport(mail, self.core.world)
 
     @property
     def mailbox(self) -> Mailbox | None:
@@ -176,6 +176,7 @@ class Engine:
             self.core.passwords.close()
             self.core.outgoing.close()
             await self.core.database.close()
+            await self.transport.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -72,7 +73,7 @@ async def mail_server(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterat
     """Starts mail servers, and stops them at the end."""
     async with AsyncExitStack() as stack:
 
-        async def start(temper: Temper | None = None, security: str = "none", **options: bool) -> MailServer:
+        async def start(temper: Temper | None = None, security: str = "none", **options: Any) -> MailServer:
             return await stack.enter_async_context(serve(temper or Temper(), security, tls[0], **options))
 
         yield start

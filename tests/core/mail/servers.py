@@ -1,6 +1,7 @@
 """Owns mail servers for tests: a real one (aiosmtpd) with a temper, and a rude one that breaks off."""
 
 import asyncio
+import contextlib
 import ssl
 import warnings
 from collections.abc import AsyncIterator
@@ -18,11 +19,16 @@ USER, PASSWORD = "mailer", "correct horse"
 
 @dataclass
 class Temper:
-    """How the server answers; the lists are used up from the front, then it accepts."""
+    """How the server answers; the lists are used up from the front, then it accepts.
+
+    Attributes:
+        most: How many mails it takes on one connection, and what it answers to the next MAIL FROM.
+    """
 
     recipient: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     sender: list[str] = field(default_factory=list)
+    most: tuple[int, str] = (1_000_000, "")
 
 
 @dataclass
@@ -36,12 +42,45 @@ class MailServer:
     used_tls: list[bool] = field(default_factory=list)
     used_login: list[bool] = field(default_factory=list)
     tries: int = 0
+    connections: int = 0
+    logins: int = 0
+    names: list[str] = field(default_factory=list)
+    sessions: list[SMTP] = field(default_factory=list)
+    listener: asyncio.Server | None = None
+
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return sum(one.transport is not None and not one.transport.is_closing() for one in self.sessions)
+
+    def stop(self) -> None:
+        """Listen no more, and drop every connection."""
+        assert self.listener is not None
+        self.listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Drop every connection without a word."""
+        for one in self.sessions:
+            if isinstance(one.transport, asyncio.Transport):
+                one.transport.abort()
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Any, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Answer EHLO."""
+        self.names.append(hostname)
+        session.host_name = hostname
+        return responses
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Envelope, address: str, options: Any
     ) -> str:
         """Answer MAIL FROM."""
         self.tries += 1
+        session.mails = getattr(session, "mails", 0) + 1
+        if session.mails > self.temper.most[0]:
+            return self.temper.most[1]
         if self.temper.sender:
             return self.temper.sender.pop(0)
         envelope.mail_from = address
@@ -75,14 +114,15 @@ def _is_sealed(server: SMTP) -> bool:
     return server.transport.get_extra_info("ssl_object") is not None
 
 
-def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-    is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_right, handled=False)
-
-
 @asynccontextmanager
 async def serve(
-    temper: Temper, security: str, context: ssl.SSLContext, *, login: bool = False
+    temper: Temper,
+    security: str,
+    context: ssl.SSLContext,
+    *,
+    login: bool = False,
+    international: bool = True,
+    port: int = 0,
 ) -> AsyncIterator[MailServer]:
     """Run a real mail server in this loop.
 
@@ -91,30 +131,40 @@ async def serve(
         security: "none", "starttls" or "tls".
         context: The server's certificate.
         login: Refuse whoever has not signed in.
+        international: Offer SMTPUTF8.
+        port: Where; 0 for any free one.
     """
     made = MailServer(temper=temper)
+
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        made.logins += 1
+        is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=is_right, handled=False)
 
     def factory() -> SMTP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns that AUTH works only over TLS, which is what we want
-            return SMTP(
+            made.connections += 1
+            session = SMTP(
                 made,
                 hostname="mail.test",
                 tls_context=context if security == "starttls" else None,
                 require_starttls=security == "starttls",
-                authenticator=_authenticate if login else None,
+                authenticator=authenticate if login else None,
                 auth_required=login,
                 auth_require_tls=security == "starttls",
-                enable_SMTPUTF8=True,
+                enable_SMTPUTF8=international,
             )
+            made.sessions.append(session)
+            return session
 
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(factory, "127.0.0.1", 0, ssl=context if security == "tls" else None)
-    made.port = server.sockets[0].getsockname()[1]
+    server = await loop.create_server(factory, "127.0.0.1", port, ssl=context if security == "tls" else None)
+    made.port, made.listener = server.sockets[0].getsockname()[1], server
     try:
         yield made
     finally:
-        server.close()
+        made.stop()
         await asyncio.sleep(0.02)
 
 
@@ -179,3 +229,59 @@ async def _talk(where: str, reader: asyncio.StreamReader, writer: asyncio.Stream
         writer.write(b"250 2.0.0 taken\r\n")
         await writer.drain()
         return
+
+
+@dataclass
+class OldServer:
+    """A server of the last century: no EHLO, so no extensions; takes what it is told to take.
+
+    Attributes:
+        silent_to: A verb that it never answers, such as ``RSET``.
+        accepted: The bytes of every message.
+    """
+
+    silent_to: str = ""
+    port: int = 0
+    connections: int = 0
+    accepted: list[bytes] = field(default_factory=list)
+    verbs: list[str] = field(default_factory=list)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one visitor."""
+        writer.write(b"220 old.test\r\n")
+        while line := await reader.readline():
+            verb = line[:4].strip().decode().upper()
+            self.verbs.append(verb)
+            if verb == self.silent_to:
+                continue
+            if verb == "DATA":
+                writer.write(b"354 go on\r\n")
+                self.accepted.append(await reader.readuntil(b"\r\n.\r\n"))
+            answers = {"EHLO": b"502 what?", "QUIT": b"221 bye"}
+            writer.write(answers.get(verb, b"250 OK") + b"\r\n")
+
+
+@asynccontextmanager
+async def serve_as_of_old(silent_to: str = "") -> AsyncIterator[OldServer]:
+    """Run it."""
+    made = OldServer(silent_to)
+    visitors: set[asyncio.Task[Any]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        visitors.add(task)
+        made.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await made.talk(reader, writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
+        for task in visitors:
+            task.cancel()
+        await asyncio.gather(*visitors, return_exceptions=True)

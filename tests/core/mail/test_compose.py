@@ -61,6 +61,16 @@ def test_a_mail_has_what_a_mail_needs() -> None:
     assert 'href="https://id.example.org/go?token=abc&amp;x=1"' in mail.html
 
 
+def test_answers_go_where_they_are_read() -> None:
+    """With `mail_reply_to` the header says so, and the mail no longer says that nobody reads answers."""
+    silent = greet()
+    assert "Reply-To" not in silent.message
+    assert "answers to it are not read" in silent.html
+    open_ = greet(mail_reply_to="Help Desk <help@example.org>")
+    assert open_.message["Reply-To"] == "Help Desk <help@example.org>"
+    assert "answers to it" not in open_.html
+
+
 def test_a_hostile_name_stays_text() -> None:
     """What a user typed is escaped in HTML and left alone in text.  # L26"""
     mail = greet(note=HOSTILE)
@@ -207,6 +217,23 @@ def test_a_line_is_one_line() -> None:
             "smtp_security",
         ),
         ({"mail_templates": "/nowhere/at/all"}, "mail_templates"),
+        ({"mail_from": "a@b.test", "smtp_host": "relay", "smtp_security": "opportunistic"}, "smtp_security"),
+        (
+            {
+                "mail_from": "a@b.test",
+                "smtp_host": "relay",
+                "smtp_security": "none",
+                "smtp_clear_text_ok": "yes",
+                "smtp_user": "u",
+                "smtp_password": "p",
+            },
+            "smtp_security: .*smtp_password as clear text",
+        ),
+        ({"smtp_helo_name": "two words"}, "smtp_helo_name"),
+        ({"smtp_helo_name": "mail.test\r\nMAIL FROM:<eve@evil.test>"}, "smtp_helo_name"),
+        ({"mail_reply_to": "nobody"}, "mail_reply_to"),
+        ({"mail_reply_to": "jörg@example.org"}, "mail_reply_to"),
+        ({"mail_reply_to": "a@example.org\r\nBcc: eve@evil.test"}, "mail_reply_to"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(given: dict[str, object], complaint: str) -> None:

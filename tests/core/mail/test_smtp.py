@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from ostiary.core.outbox.outbox import Permanent, Temporary, dead
 from ostiary.core.outbox.worker import Worker
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
+from ostiary.kernel.world import World
 from tests.core.mail.conftest import Serve
 from tests.core.mail.servers import PASSWORD, USER, Temper, serve_rudely
 from tests.core.mail.test_compose import GREETING, greet
@@ -40,7 +42,8 @@ class Desk:
         self.place = place
         self.composer = Composer(place.world, settings, {"tests": [GREETING]})
         self.post = Post(place.outbox, self.composer)
-        self.deliver = mail_deliverer(self.composer, SmtpTransport(settings, tls))
+        self.transport = SmtpTransport(settings, place.world, tls)
+        self.deliver = mail_deliverer(self.composer, self.transport)
 
     def worker(self) -> Worker:
         """Return a worker of this deployment."""
@@ -62,16 +65,35 @@ class Desk:
         await until_async(is_tried)
 
 
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+async def desk(place: Place) -> AsyncIterator[MakeDesk]:
+    """Makes deployments that mail, and closes their connections at the end."""
+    made: list[Desk] = []
+
+    def make(settings: MailSettings, tls: ssl.SSLContext | None = None, place: Place = place) -> Desk:
+        made.append(Desk(place, settings, tls))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.transport.close()
+
+
 @pytest.mark.parametrize(
     ("security", "login"), [("none", False), ("none", True), ("starttls", True), ("tls", False)]
 )
-async def test_a_mail_arrives(place: Place, mail_server: Serve, tls: Tls, security: str, login: bool) -> None:
+async def test_a_mail_arrives(
+    place: Place, desk: MakeDesk, mail_server: Serve, tls: Tls, security: str, login: bool
+) -> None:
     """In clear text on this machine, with STARTTLS, with TLS from the first byte; with and without a login."""
     server = await mail_server(security=security, login=login)
     credentials = {"smtp_user": USER, "smtp_password": PASSWORD} if login else {}
-    desk = Desk(place, mail_settings(server.port, security, **credentials), tls[1])
-    async with running(desk.worker()):
-        put = await desk.send()
+    made = desk(mail_settings(server.port, security, **credentials), tls[1])
+    async with running(made.worker()):
+        put = await made.send()
         await place.empty()
     (mail,) = server.accepted
     assert mail["Message-ID"] == f"<{put}@example.org>"
@@ -83,45 +105,48 @@ async def test_a_mail_arrives(place: Place, mail_server: Serve, tls: Tls, securi
     assert server.used_login == [login]
 
 
-async def test_a_decoy_never_reaches_a_server(place: Place, mail_server: Serve) -> None:
+async def test_a_decoy_never_reaches_a_server(place: Place, desk: MakeDesk, mail_server: Serve) -> None:
     """Its row has the size of a real mail's, and vanishes.  # L16"""
     server = await mail_server()
-    desk = Desk(place, mail_settings(server.port))
-    await desk.send()
-    await desk.send("", live=False)
+    made = desk(mail_settings(server.port))
+    await made.send()
+    await made.send("", live=False)
     real, decoy = await place.rows()
     assert len(real.sealed) == len(decoy.sealed)
-    async with running(desk.worker()):
+    async with running(made.worker()):
         await place.empty()
     assert server.tries == 1
 
 
-async def test_an_international_recipient_arrives(place: Place, mail_server: Serve) -> None:
+async def test_an_international_recipient_arrives(place: Place, desk: MakeDesk, mail_server: Serve) -> None:
     """With a server that takes SMTPUTF8 (RFC 6531)."""
     server = await mail_server()
-    desk = Desk(place, mail_settings(server.port))
-    async with running(desk.worker()):
-        await desk.send("jörg@münchen.example")
+    made = desk(mail_settings(server.port))
+    async with running(made.worker()):
+        await made.send("jörg@münchen.example")
         await place.empty()
     assert server.envelopes == [("no-reply@example.org", ["jörg@xn--mnchen-3ya.example"])]
 
 
-async def test_a_grey_list_only_delays(place: Place, mail_server: Serve) -> None:
+async def test_a_grey_list_only_delays(place: Place, desk: MakeDesk, mail_server: Serve) -> None:
     """4xx to the recipient, then to the message, then accepted: once, with the Message-ID of the first try."""
     server = await mail_server(
         Temper(recipient=["450 4.2.0 come again alice@example.org"], data=["451 busy"])
     )
-    desk = Desk(place, mail_settings(server.port))
-    put = await desk.send()
-    async with running(desk.worker()):
-        await desk.tried(1)
+    made = desk(mail_settings(server.port))
+    put = await made.send()
+    async with running(made.worker()):
+        await made.tried(1)
         assert (await place.rows())[0].last_error == "recipient refused: 450 4.2.0"
         place.clock.turn(far())
-        await desk.tried(2)
+        await made.tried(2)
         assert (await place.rows())[0].last_error == "message refused: 451"
         place.clock.turn(far())
         await place.empty()
     assert [mail["Message-ID"] for mail in server.accepted] == [f"<{put}@example.org>"]
+    told = await place.journal()
+    assert [entry.type for entry in told] == ["mail_delayed", "mail_delayed"]
+    assert not [entry for entry in told if "alice" in entry.data]
 
 
 @pytest.mark.parametrize(
@@ -132,53 +157,59 @@ async def test_a_grey_list_only_delays(place: Place, mail_server: Serve) -> None
     ],
 )
 async def test_a_final_refusal_is_a_dead_letter(
-    place: Place, mail_server: Serve, temper: Temper, reason: str
+    place: Place, desk: MakeDesk, mail_server: Serve, temper: Temper, reason: str
 ) -> None:
     """5xx to the recipient or to the message: one try, and a reason without what the server said."""
     server = await mail_server(Temper(list(temper.recipient), list(temper.data)))
-    desk = Desk(place, mail_settings(server.port))
-    put = await desk.send()
-    async with running(desk.worker()):
+    made = desk(mail_settings(server.port))
+    put = await made.send()
+    async with running(made.worker()):
         await until_async(lambda: dead(place.database))
     (letter,) = await dead(place.database)
     assert (letter.id, letter.attempts, letter.last_error) == (put, 1, reason)
     assert server.tries == 1
+    (entry,) = await place.journal()
+    assert entry.type == "mail_dead"
+    assert reason in entry.data
+    assert "alice" not in entry.data
 
 
-async def test_a_hopeless_address_is_a_dead_letter(place: Place, mail_server: Serve) -> None:
+async def test_a_hopeless_address_is_a_dead_letter(place: Place, desk: MakeDesk, mail_server: Serve) -> None:
     """No server is asked about an address that could be two."""
     server = await mail_server()
-    desk = Desk(place, mail_settings(server.port))
-    await desk.send("alice@example.org\r\nRCPT TO:<eve@evil.test>")
-    async with running(desk.worker()):
+    made = desk(mail_settings(server.port))
+    await made.send("alice@example.org\r\nRCPT TO:<eve@evil.test>")
+    async with running(made.worker()):
         await until_async(lambda: dead(place.database))
     assert server.tries == 0
 
 
 @pytest.mark.parametrize("where", ["stall", "greet", "mid-data"])
-async def test_a_rude_server_loses_nothing(place: Place, mail_server: Serve, where: str) -> None:
+async def test_a_rude_server_loses_nothing(
+    place: Place, desk: MakeDesk, mail_server: Serve, where: str
+) -> None:
     """A server that stalls or hangs up in the middle of the message delays the mail; the next one gets it."""
     async with serve_rudely(where) as rude:
-        desk = Desk(place, mail_settings(rude.port))
-        put = await desk.send()
-        async with running(desk.worker()):
-            await desk.tried(1)
+        made = desk(mail_settings(rude.port))
+        put = await made.send()
+        async with running(made.worker()):
+            await made.tried(1)
         assert rude.visits == 1
     (row,) = await place.rows()
     assert row.last_error.startswith("connection failed: SMTP")
     server = await mail_server()
     place.clock.turn(far())
-    async with running(Desk(place, mail_settings(server.port)).worker()):
+    async with running(desk(mail_settings(server.port)).worker()):
         await place.empty()
     assert [mail["Message-ID"] for mail in server.accepted] == [f"<{put}@example.org>"]
 
 
-async def test_a_server_that_took_the_mail_has_it(place: Place) -> None:
+async def test_a_server_that_took_the_mail_has_it(place: Place, desk: MakeDesk) -> None:
     """Hanging up after "250 taken" is no failure: the mail is not sent twice."""
     async with serve_rudely("after-data") as rude:
-        desk = Desk(place, mail_settings(rude.port))
-        async with running(desk.worker()):
-            await desk.send()
+        made = desk(mail_settings(rude.port))
+        async with running(made.worker()):
+            await made.send()
             await place.empty()
             await asyncio.sleep(0.05)
         assert rude.visits == 1
@@ -191,13 +222,13 @@ async def test_the_operators_mistakes_lose_nothing(place: Place, mail_server: Se
     plain = await mail_server(Temper(sender=["550 5.7.1 not you"]))
     tries = [
         (
-            SmtpTransport(mail_settings(strict.port, "starttls", **wrong), tls[1]),
+            SmtpTransport(mail_settings(strict.port, "starttls", **wrong), place.world, tls[1]),
             "smtp_password refused: 535",
         ),
-        (SmtpTransport(mail_settings(strict.port, "starttls")), "connection failed"),
-        (SmtpTransport(mail_settings(plain.port)), "server refused: 550 5.7.1"),
-        (SmtpTransport(mail_settings(plain.port, "starttls"), tls[1]), "lacks STARTTLS"),
-        (SmtpTransport(mail_settings(free_port())), "connection failed"),
+        (SmtpTransport(mail_settings(strict.port, "starttls"), place.world), "certificate is not trusted"),
+        (SmtpTransport(mail_settings(plain.port), place.world), "server refused: 550 5.7.1"),
+        (SmtpTransport(mail_settings(plain.port, "starttls"), place.world, tls[1]), "lacks STARTTLS"),
+        (SmtpTransport(mail_settings(free_port()), place.world), "connection failed"),
     ]
     for transport, reason in tries:
         with pytest.raises(Temporary) as failed:
@@ -211,7 +242,7 @@ async def test_the_operators_mistakes_lose_nothing(place: Place, mail_server: Se
 async def test_a_mail_is_not_sent_inside_a_transaction(place: Place, mail_server: Serve) -> None:
     """Calling out with a transaction open is a mistake of ours, not a slow database."""
     server = await mail_server()
-    transport = SmtpTransport(mail_settings(server.port))
+    transport = SmtpTransport(mail_settings(server.port), place.world)
 
     async def nest() -> None:
         async with place.change():
@@ -225,14 +256,15 @@ async def test_a_mail_is_not_sent_inside_a_transaction(place: Place, mail_server
 async def test_no_server_no_transport() -> None:
     """SMTP without a host is told at start."""
     with pytest.raises(Misuse, match="smtp_host"):
-        SmtpTransport(MailSettings())
+        SmtpTransport(MailSettings(), World())
 
 
-async def test_two_workers_mail_once_each(place: Place, mail_server: Serve) -> None:
+async def test_two_workers_mail_once_each(place: Place, desk: MakeDesk, mail_server: Serve) -> None:
     """Two processes and one server: every mail once."""
     server = await mail_server()
     other = await place.another_process()
-    here, there = Desk(place, mail_settings(server.port)), Desk(other, mail_settings(server.port))
+    here = desk(mail_settings(server.port))
+    there = desk(mail_settings(server.port), place=other)
     put = [await here.send() for _ in range(20)]
     async with running(here.worker(), there.worker()):
         await place.empty()
@@ -240,15 +272,17 @@ async def test_two_workers_mail_once_each(place: Place, mail_server: Serve) -> N
     await other.database.close()
 
 
-async def test_a_killed_worker_repeats_the_message_id(place: Place, mail_server: Serve) -> None:
+async def test_a_killed_worker_repeats_the_message_id(
+    place: Place, desk: MakeDesk, mail_server: Serve
+) -> None:
     """Killed between the server's "accepted" and our delete: sent again, and recognisable as the same mail."""
     server = await mail_server()
-    desk = Desk(place, mail_settings(server.port))
-    put = await desk.send()
+    made = desk(mail_settings(server.port))
+    put = await made.send()
     accepted = asyncio.Event()
 
     async def deliver_and_hang(letter: object) -> None:
-        await desk.deliver(letter)  # type: ignore[arg-type]
+        await made.deliver(letter)  # type: ignore[arg-type]
         accepted.set()
         await asyncio.Event().wait()
 
@@ -258,7 +292,7 @@ async def test_a_killed_worker_repeats_the_message_id(place: Place, mail_server:
     with pytest.raises(asyncio.CancelledError):
         await dying
     place.clock.turn(place.outbox.settings.outbox_lease + timedelta(seconds=1))
-    async with running(desk.worker()):
+    async with running(made.worker()):
         await place.empty()
     assert [mail["Message-ID"] for mail in server.accepted] == [f"<{put}@example.org>"] * 2
     await until(lambda: server.tries == 2)

@@ -116,6 +116,8 @@ async def test_a_failed_try_waits_longer_each_time(place: Place) -> None:
     (letter,) = await dead(place.database)
     assert (letter.attempts, letter.last_error) == (len(BACK_OFF) + 1, "server busy: 451")
     assert timedelta(days=2.5) < sum(BACK_OFF, timedelta()) < timedelta(days=3.5)
+    told = [(entry.type, entry.severity) for entry in await place.journal()]
+    assert told == [("mail_dead", "warning")] + [("mail_delayed", "notice")] * len(BACK_OFF), "newest first"
 
 
 async def test_a_permanent_failure_is_dead_at_once_and_told(place: Place) -> None:
@@ -132,6 +134,7 @@ async def test_a_permanent_failure_is_dead_at_once_and_told(place: Place) -> Non
     assert "alice" not in entry.data
     async with place.change() as change:
         assert await requeue(change, put)
+    assert [entry.type for entry in await place.journal()] == ["mail_requeued", "mail_dead"]
     async with running(place.worker(recorder)):
         await place.empty()
     assert [(letter.id, letter.attempts) for letter in recorder.letters] == [(put, 1)]
@@ -159,6 +162,11 @@ async def test_a_stalled_delivery_ends_before_its_lease(database_url: str) -> No
         others = [await place.put({"stalls": False}) for _ in range(5)]
         async with running(place.worker(stall)):
             await until(lambda: sorted(passed) == sorted(others))
+
+            async def is_alone() -> bool:
+                return len(await place.rows()) == 1
+
+            await until_async(is_alone)
             (row,) = await place.rows()
             assert row.id == stalled
             row = await _settled(place, 1)

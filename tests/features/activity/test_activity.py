@@ -29,7 +29,9 @@ PHONE = "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0"
 WORDLESS = {
     "session_created": "the sign-in that began it is told",
     "rate_limit_reached": "is about a network or an address, never about an account",
+    "mail_delayed": "is about the outbox",
     "mail_dead": "is about the outbox",
+    "mail_requeued": "is about the outbox",
     "verification_failed": "names no account",
     "claim_issued": "is about the deployment",
 }

@@ -29,7 +29,7 @@ class Mailbox:
         if path is not None and path.exists():
             self._load(path)
 
-    async def deliver(self, mail: Composed) -> None:
+    async def deliver(self, mail: Composed) -> str:
         """Keep the mail."""
         kept = {
             "to": mail.to,
@@ -45,6 +45,10 @@ class Mailbox:
             _write(self._path, [kept], os.O_APPEND)
         if self._echo is not None:
             self._echo("\n  ".join([f"mail to {mail.to}: {mail.subject}", *mail.links]))
+        return "kept in the development mailbox"
+
+    async def close(self) -> None:
+        """Nothing is open between two mails."""
 
     def messages(self) -> list[dict[str, Any]]:
         """``{to, subject, language, text, html, links, at}`` of each mail, the newest last."""

@@ -17,13 +17,20 @@ _ADDRESS_ROOM: Final = 320
 class Transport(Protocol):
     """Takes a mail off our hands."""
 
-    async def deliver(self, mail: Composed) -> None:
+    async def deliver(self, mail: Composed) -> str:
         """Hand it over.
+
+        Returns:
+            What the other side answered, for whoever asked by hand; it is neither stored nor logged.
 
         Raises:
             Temporary: not now.
             Permanent: never.
         """
+        ...
+
+    async def close(self) -> None:
+        """Give back what is kept between mails, such as connections; a later `deliver` opens them again."""
         ...
 
 

@@ -21,24 +21,51 @@ from ostiary.kernel.world import World, from_micros
 from ostiary.storage.database import Reads
 
 OUTBOX: Final = purpose("outbox", "Seals what waits in the outbox: addresses, links and codes.")
+MAIL_DELAYED: Final = EventType(
+    "mail_delayed",
+    "A try to deliver a mail (or a webhook) failed; it is tried again later.",
+    Severity.NOTICE,
+    ("outbox_id", "kind", "attempts", "reason"),
+)
 MAIL_DEAD: Final = EventType(
     "mail_dead",
     "A mail (or a webhook) could not be delivered and will not be tried again unless requeued.",
     Severity.WARNING,
     ("outbox_id", "kind", "attempts", "reason"),
 )
-EVENTS: Final = (MAIL_DEAD,)
+MAIL_REQUEUED: Final = EventType(
+    "mail_requeued", "An operator let a dead mail (or webhook) be tried again.", fields=("outbox_id",)
+)
+EVENTS: Final = (MAIL_DELAYED, MAIL_DEAD, MAIL_REQUEUED)
 
 # Nearly every mail fits into one step, so the size of a row tells neither what it is nor whether it is a decoy.
 _STEP: Final = 2048
 
 
 class Temporary(Exception):
-    """This try failed, a later one may succeed. The message is stored: our own words and status numbers only."""
+    """This try failed, a later one may succeed.
+
+    Args:
+        reason: Stored and logged: our own words and status numbers only.
+        said: What the other side said, for whoever asked by hand; neither stored nor logged.
+    """
+
+    def __init__(self, reason: str, said: str = "") -> None:
+        super().__init__(reason)
+        self.said = said
 
 
 class Permanent(Exception):
-    """No later try will succeed. The message is stored: our own words and status numbers only."""
+    """No later try will succeed.
+
+    Args:
+        reason: As for `Temporary`.
+        said: As for `Temporary`.
+    """
+
+    def __init__(self, reason: str, said: str = "") -> None:
+        super().__init__(reason)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +156,10 @@ async def requeue(change: Change, letter_id: str) -> bool:
     Returns:
         Whether there was such a dead letter.
     """
-    return await change.run(store.REQUEUE, at_id=letter_id, new_due_at=change.micros) > 0
+    if not await change.run(store.REQUEUE, at_id=letter_id, new_due_at=change.micros):
+        return False
+    await change.emit(MAIL_REQUEUED(outbox_id=letter_id))
+    return True
 
 
 def _padded(content: dict[str, Any]) -> bytes:

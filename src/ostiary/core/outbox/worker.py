@@ -14,9 +14,10 @@ from typing import Final
 
 from ostiary.core.change import Change, Reactions
 from ostiary.core.outbox import store
-from ostiary.core.outbox.outbox import EVENTS, MAIL_DEAD, Deliver, Outbox, Permanent, Temporary
+from ostiary.core.outbox.outbox import EVENTS, MAIL_DEAD, MAIL_DELAYED, Deliver, Outbox, Permanent, Temporary
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.kernel.errors import Misuse
+from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.world import World, from_micros, span_micros
 from ostiary.storage.database import Database
@@ -76,7 +77,7 @@ class Worker:
         outbox: Opens rows and says when something arrived.
         deliverers: Who delivers which kind.
         housekeeping: What else is done now and then.
-        reactions: Who reacts to `mail_dead`; without one it is only written to the journal.
+        reactions: Who reacts to `mail_delayed` and `mail_dead`; without any they are only written to the journal.
     """
 
     def __init__(
@@ -208,9 +209,12 @@ class Worker:
             return
         due_at = self._world.micros() + self._back_off(row.attempts)
         async with self._database.transaction() as tx:
-            await tx.run(
+            change = Change(tx, self._world, Origin(), self._reactions)
+            delayed = await change.run(
                 store.RETRY, at_id=row.id, at_attempts=row.attempts, new_due_at=due_at, new_error=reason
             )
+            if delayed:
+                await change.emit(_failed(MAIL_DELAYED, row, reason))
         log.warning(
             "outbox: %s %s not delivered at try %d: %s; again after %s",
             row.kind, row.id, row.attempts, reason, from_micros(due_at),
@@ -223,9 +227,7 @@ class Worker:
                 store.BURY, at_id=row.id, at_attempts=row.attempts, new_due_at=change.micros, new_error=reason
             )
             if buried:
-                await change.emit(
-                    MAIL_DEAD(outbox_id=row.id, kind=row.kind, attempts=row.attempts, reason=reason)
-                )
+                await change.emit(_failed(MAIL_DEAD, row, reason))
         log.error("outbox: %s %s is dead after %d tries: %s", row.kind, row.id, row.attempts, reason)
 
     def _back_off(self, attempts: int) -> int:
@@ -267,3 +269,7 @@ class Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failed(event_type: EventType, row: store.Claimed, reason: str) -> Event:
+    return event_type(outbox_id=row.id, kind=row.kind, attempts=row.attempts, reason=reason)
