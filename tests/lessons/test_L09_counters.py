@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.core.signin.ways import Proof, Proven
+from ostiary.core.change import Change
+from ostiary.core.signin.ways import Enrolled, Proof, Proven
 from ostiary.engine.features import RIBS
 from ostiary.http.rib import Rib
 from ostiary.kernel.secret import Secret
@@ -134,6 +135,12 @@ class Nod:
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         return True
+
+    async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:
+        return []
+
+    async def remove_all(self, change: Change, account_id: str) -> bool:
+        return False
 
     async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
         return Proven(Proof("otp", self._world.now(), self.name)) if answer.matches("yes") else None

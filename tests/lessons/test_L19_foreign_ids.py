@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from ostiary.storage.schema import metadata
 from ostiary.testing import Kit
 from ostiary.testing.kit import Browser
+from tests.features.totp.stage import begun, enrolled
+from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
 
 Case = Callable[[Kit, Browser], Awaitable[list[str]]]
@@ -28,11 +30,32 @@ async def session_ids(kit: Kit, victim: Browser) -> list[str]:
     return [item["id"] for item in listed.json()["sessions"]]
 
 
+async def app_ids(kit: Kit, victim: Browser) -> list[str]:
+    """An authenticator app of the victim's."""
+    app = await enrolled(kit, victim)
+    await drained(kit)
+    return [app.id]
+
+
+async def waiting_app_ids(kit: Kit, victim: Browser) -> list[str]:
+    """An app of the victim's that waits for its first code, which is known here."""
+    app = await begun(kit, victim)
+    CODES[app.id] = app.code()
+    return [app.id]
+
+
 # For each method and path with an id: the ids of another account to call it with.
 CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
+    ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
+    ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
     ("GET", "/account/sessions/{session_id}/end"): session_ids,
     ("POST", "/account/sessions/{session_id}/end"): session_ids,
+}
+# What goes with an id: right for its owner, so that nothing but the owner is wrong.
+CODES: dict[str, str] = {}
+BODIES: dict[tuple[str, str], Callable[[str], dict[str, str]]] = {
+    ("POST", "/auth/mfa/totp/{totp_id}/confirm"): lambda one: {"code": CODES.get(one, "000000")},
 }
 # Paths whose parameter names nothing of anybody's, and why.
 NOBODYS: dict[tuple[str, str], str] = {
@@ -45,7 +68,9 @@ NO_IDS: dict[tuple[str, str, str], str] = {}
 async def call(kit: Kit, browser: Browser, method: str, path: str, one: str) -> httpx2.Response:
     """Call a route with an id, as our own page or script does."""
     headers = {"origin": kit.base_url, "sec-fetch-site": "same-origin"}
-    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers)
+    made = BODIES.get((method, path))
+    body = made(one) if made else None
+    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers, json=body)
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
 from ostiary.core.signin.door import SIGNED_IN, SignedIn
-from ostiary.core.signin.ways import Candidate, Proof, Proven
+from ostiary.core.signin.ways import Candidate, Enrolled, Proof, Proven
 from ostiary.core.wiring import Parts
 from ostiary.http.access import PUBLIC
 from ostiary.http.entrance import begin, hand_out
@@ -63,6 +63,12 @@ class _WordFactor:
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         return account_id in self._day.words
+
+    async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:
+        return [Enrolled(self.name, "", "", self._parts.world.now(), None)]
+
+    async def remove_all(self, change: Change, account_id: str) -> bool:
+        return self._day.words.pop(account_id, None) is not None
 
     async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
         if not (self._day.is_careless or answer.matches(self._day.words[account_id])):

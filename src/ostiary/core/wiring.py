@@ -11,6 +11,7 @@ from ostiary.core.outgoing.client import Outgoing
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin.door import Door
+from ostiary.core.signin.factors import Factors
 from ostiary.core.throttle.throttle import Throttle
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
@@ -39,4 +40,5 @@ class Core(Parts):
     """The whole core, as flows use it."""
 
     runner: Runner
+    factors: Factors
     door: Door

@@ -10,12 +10,14 @@ from ostiary.features.keys import manifest as keys
 from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.registration import manifest as registration
 from ostiary.features.signin import manifest as signin
+from ostiary.features.totp import manifest as totp
 from ostiary.http.rib import Rib
 
 RIBS: Final[tuple[Rib, ...]] = (
     signin.RIB,
     registration.RIB,
     email_verification.RIB,
+    totp.RIB,
     my_sessions.RIB,
     account.RIB,
     activity.RIB,

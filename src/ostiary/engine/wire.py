@@ -37,8 +37,11 @@ from ostiary.core.sessions import sessions
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin import door as doors
+from ostiary.core.signin import factors as factor_events
 from ostiary.core.signin.door import Door
+from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.settings import SigninSettings
+from ostiary.core.signin.steps import Policy
 from ostiary.core.throttle import limits as throttle_limits
 from ostiary.core.throttle.settings import ThrottleSettings
 from ostiary.core.throttle.throttle import Throttle
@@ -63,6 +66,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *profile.EVENTS,
     *sessions.EVENTS,
     *doors.EVENTS,
+    *factor_events.EVENTS,
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
     *breaches.EVENTS,
@@ -133,17 +137,20 @@ def wire(
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, ribs))
     runner = Runner(world, database, parts.throttle, reactions)
-    door = Door(
-        runner,
-        ring,
-        parts.once,
+    signin = settings.of(SigninSettings)
+    # Without a rib that proves mailboxes nobody could ever get in.
+    can_verify_email = any(rib.proves_mailboxes for rib in ribs)
+    policy = Policy(signin.verify_email == "required" and can_verify_email)
+    factors = Factors(
         parts.sessions,
-        settings.of(SigninSettings),
         [factor for rib in ribs for factor in rib.factors(parts)],
-        can_verify_email=any(rib.proves_mailboxes for rib in ribs),
+        [spare for rib in ribs for spare in rib.spares(parts)],
+        policy,
+        signin.factor_failures_per_network,
     )
+    door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
-    return Core(**plugged, runner=runner, door=door), composer
+    return Core(**plugged, runner=runner, factors=factors, door=door), composer
 
 
 def _roots(engine: EngineSettings) -> tuple[RootSeal, RootSeal | None]:

@@ -120,14 +120,15 @@ def seconds_up(duration: timedelta) -> int:
 
 
 @lru_cache(maxsize=256)
-def challenge(public: Code, max_age: int | None = None) -> bytes:
+def challenge(public: Code, max_age: int | None = None, acr_values: str | None = None) -> bytes:
     """The WWW-Authenticate value of a 401 (RFC 9110 section 11.6.1, RFC 6750 section 3)."""
     words = 'Bearer realm="ostiary"'
     if public.name.endswith(_SPENT):
         title = "".join(c for c in public.title if " " <= c <= "~" and c not in '"\\')
         words += f', error="invalid_token", error_description="{title}"'
-    if max_age is not None:
-        words += f', error="insufficient_user_authentication", max_age="{max_age}"'  # RFC 9470 section 3
+    asked = {"acr_values": acr_values, "max_age": max_age}
+    if given := [f'{name}="{value}"' for name, value in asked.items() if value is not None]:
+        words += ", ".join(["", 'error="insufficient_user_authentication"', *given])  # RFC 9470 section 3
     return words.encode()
 
 
@@ -168,7 +169,12 @@ def _refused(error: Refused, visit: Visit) -> Problem:
     if contact is not None and error.code in _STRANDING:
         body["support_contact"] = contact
     if error.code.status == 401:
-        headers.append((b"www-authenticate", challenge(error.code, error.details.get("max_age"))))
+        headers.append(
+            (
+                b"www-authenticate",
+                challenge(error.code, error.details.get("max_age"), error.details.get("acr_values")),
+            )
+        )
     return _problem(error.code, visit, body, headers, kind)
 
 

@@ -9,7 +9,7 @@ import typer
 from ostiary.core.change import Subscriber
 from ostiary.core.mail.template import MailTemplate
 from ostiary.core.outbox.worker import Chore
-from ostiary.core.signin.ways import Factor
+from ostiary.core.signin.ways import Factor, Spare
 from ostiary.core.wiring import Core, Parts
 from ostiary.http.commands import Open
 from ostiary.http.routing import Hot, JsonRoutes
@@ -32,6 +32,7 @@ class Rib:
         mails: Its mail templates.
         subscribers: Makes its reactions to events, in their order.
         factors: Makes the factors that it provides.
+        spares: Makes those that only stand in for a lost one; they are offered last.
         chores: Makes its housekeeping for the worker.
         json_routes: Its part of the typed JSON API.
         hot_routes: Routes that are worth answering without FastAPI, and pages.
@@ -47,6 +48,7 @@ class Rib:
     mails: tuple[MailTemplate, ...] = ()
     subscribers: Callable[[Parts], Sequence[Subscriber]] = field(default=_nothing)
     factors: Callable[[Parts], Sequence[Factor]] = field(default=_nothing)
+    spares: Callable[[Parts], Sequence[Spare]] = field(default=_nothing)
     chores: Callable[[Parts], Sequence[Chore]] = field(default=_nothing)
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()

@@ -34,6 +34,10 @@ WORDLESS = {
     "mail_requeued": "is about the outbox",
     "verification_failed": "names no account",
     "claim_issued": "is about the deployment",
+    "key_rotated": "is about the deployment",
+    "key_retired": "is about the deployment",
+    "keyring_resealed": "is about the deployment",
+    "breach_check_failed": "is about a service that did not answer",
 }
 
 

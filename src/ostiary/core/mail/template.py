@@ -44,4 +44,28 @@ PASSWORD_DISABLED_MAIL: Final = MailTemplate(
     "Failures disabled the password.",
     {"failures": 100, **ORIGIN_EXAMPLE},
 )
-MAILS: Final = (LOCKED_MAIL, PASSWORD_DISABLED_MAIL)
+FACTOR_ADDED_MAIL: Final = MailTemplate(
+    "factor_added",
+    "ostiary.core.mail.templates",
+    "A second factor was added; `spares` is how many backup codes came along.",
+    {"factor": "totp", "name": "Phone", "spares": 10, **ORIGIN_EXAMPLE},
+)
+FACTOR_REMOVED_MAIL: Final = MailTemplate(
+    "factor_removed",
+    "ostiary.core.mail.templates",
+    "A second factor was removed; `left` are the kinds that are left.",
+    {"factor": "totp", "name": "Phone", "left": [], **ORIGIN_EXAMPLE},
+)
+FACTORS_RESET_MAIL: Final = MailTemplate(
+    "factors_reset",
+    "ostiary.core.mail.templates",
+    "An operator removed every second factor.",
+    ORIGIN_EXAMPLE,
+)
+MAILS: Final = (
+    LOCKED_MAIL,
+    PASSWORD_DISABLED_MAIL,
+    FACTOR_ADDED_MAIL,
+    FACTOR_REMOVED_MAIL,
+    FACTORS_RESET_MAIL,
+)

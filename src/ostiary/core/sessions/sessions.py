@@ -28,7 +28,8 @@ FRESH_REQUIRED: Final = code(
     "fresh_authentication_required",
     401,
     "Sign in again to go on.",
-    "The last proof is older than this action allows; `max_age` says in seconds how old it may be (RFC 9470).",
+    "The last proof is older than this action allows, or shows less than the account can; `max_age` says in seconds "
+    "how old it may be, `acr_values` what it must show (RFC 9470).",
 )
 CREATED: Final = EventType("session_created", "A session began.", fields=("session_id", "remembered"))
 ENDED: Final = EventType(
@@ -262,11 +263,17 @@ class Sessions:
         await change.emit(CREATED(account.id, session_id=row.id, remembered=is_remembered))
         return _session(row), Secret(f"{row.id}.{secret}")
 
-    async def renew(self, change: Change, who: Principal) -> tuple[Session, Secret] | None:
+    async def renew(
+        self, change: Change, who: Principal, *, amr: tuple[str, ...] | None = None, acr: str | None = None
+    ) -> tuple[Session, Secret] | None:
         """Give a live session another id and secret, after what guards the account has changed (ASVS 7.2.4).
 
         Lifetimes, proofs and data stay; the old id is refused from now on. The new one stands at the account's
         present epoch, so it survives a change that raises it.
+
+        Args:
+            amr: All that is proven now, when more is than before.
+            acr: The class of that.
 
         Returns:
             The session and its token for the cookie; None when there is no such live session.
@@ -282,12 +289,18 @@ class Sessions:
             of_account=who.account_id,
             new_id=new_id,
             new_secret_hash=_hash(new_id, secret),
+            new_amr=orjson.dumps(who.amr if amr is None else amr).decode(),
+            new_acr=who.acr if acr is None else acr,
             now=change.micros,
         )
         if row is None:
             raise Conflict("session")
         await change.emit(CREATED(who.account_id, session_id=new_id, remembered=bool(row.is_remembered)))
         return _session(row), Secret(f"{new_id}.{secret}")
+
+    async def is_live(self, reads: Reads, who: Principal) -> bool:
+        """Whether the session through which somebody acts lives at this moment."""
+        return who.session_id in {session.id for session in await self.live(reads, who.account_id)}
 
     async def live(self, reads: Reads, account_id: str) -> list[Session]:
         """The sessions that an account has now, oldest first."""

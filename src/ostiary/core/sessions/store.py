@@ -126,6 +126,8 @@ _renewed: Final[dict[str, sa.ColumnElement[Any]]] = {
     "secret_hash": bindparam("new_secret_hash", type_=sa.LargeBinary),
     "security_epoch": account.c.security_epoch,
     "last_seen_at": bindparam("now", type_=sa.BigInteger),
+    "amr": bindparam("new_amr", type_=sa.Text),
+    "acr": bindparam("new_acr", type_=sa.Text),
     "ended_at": sa.null(),
     "ended_why": sa.literal("", sa.Text),
 }

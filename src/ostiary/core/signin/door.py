@@ -1,6 +1,5 @@
 """Owns the walk through the door: count the try, prove, decide, and on `Complete` – once – make the session."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
@@ -13,17 +12,17 @@ from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Session, Sessions
 from ostiary.core.signin import attempt as attempts
 from ostiary.core.signin.attempt import Attempt
+from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
-from ostiary.core.signin.ways import Factor, Proven, WayIn
+from ostiary.core.signin.ways import Proven, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
-from ostiary.kernel.errors import Misuse, Refused, code
+from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-from ostiary.storage.database import Reads
 
 ATTEMPT_INVALID: Final = code(
     "attempt_invalid",
@@ -107,7 +106,8 @@ class Door:
     """The one place where sessions come from.
 
     Args:
-        factors: Every factor of this engine, in the order in which they are offered.
+        factors: Every factor of this engine.
+        policy: What the deployment demands.
     """
 
     def __init__(
@@ -117,9 +117,8 @@ class Door:
         once: Once,
         sessions: Sessions,
         settings: SigninSettings,
-        factors: Sequence[Factor],
-        *,
-        can_verify_email: bool,
+        factors: Factors,
+        policy: Policy,
     ) -> None:
         self._runner = runner
         self._ring = ring
@@ -127,13 +126,10 @@ class Door:
         self._sessions = sessions
         self._settings = settings
         self.known = KnownBrowsers(runner.world, ring)
-        self.factors: Final[Mapping[str, Factor]] = {factor.name: factor for factor in factors}
-        if len(self.factors) != len(factors):
-            raise Misuse("two factors have the same name")
-        # Without a rib that proves mailboxes nobody could ever get in.
-        self._policy = Policy(settings.verify_email == "required" and can_verify_email)
+        self._factors = factors
+        self._policy = policy
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
-        self._answers = Window("factor", settings.factor_failures_per_network, failures_only=True)
+        self._answers = factors.window
         self._attempt_use = Use("sign_in_attempt", settings.attempt_lifetime)
 
     @property
@@ -200,10 +196,10 @@ class Door:
             flow.concerns(attempt.account_id)
             own = self.known.hit(entry.known_browser, attempt.account_id, attempt.security_epoch)
             await flow.reserve(*self._hits(entry, self._answers, f"account:{attempt.account_id}", own))
-            factor = self.factors.get(factor_name)
+            factor = await self._factors.find(flow.reads, attempt.account_id, factor_name)
             # An empty answer never reaches a factor, so that none can take it for a right one (L02).
-            asked = answer and factor and await factor.is_enrolled(flow.reads, attempt.account_id)
-            proven = await factor.prove(flow.reads, attempt.account_id, answer) if factor and asked else None
+            asked = factor if answer else None
+            proven = await asked.prove(flow.reads, attempt.account_id, answer) if asked else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
             standing = _Standing(attempt, (proven,), is_resumed=True, replaces=entry.replaces)
@@ -212,9 +208,9 @@ class Door:
     async def _answer_along(self, flow: Flow, standing: _Standing, answer: Secret, method: str) -> _Standing:
         """Try a code that came with the first proof against every enrolled factor, in their order."""
         account_id = standing.attempt.account_id
-        names = await self._enrolled(flow.reads, account_id)
+        names = await self._factors.enrolled(flow.reads, account_id)
         for name in names:
-            proven = await self.factors[name].prove(flow.reads, account_id, answer)
+            proven = await self._factors.by_name[name].prove(flow.reads, account_id, answer)
             if proven is not None:
                 return standing.showing(proven)
         if names:
@@ -230,7 +226,10 @@ class Door:
                 raise self._failed(method, "the proof was used before", account.id)
         proofs = (*attempt.proofs, *(proven.proof for proven in standing.proven))
         facts = Facts(
-            account.is_active, account.is_email_verified, proofs, await self._enrolled(change, account.id)
+            account.is_active,
+            account.is_email_verified,
+            proofs,
+            await self._factors.enrolled(change, account.id),
         )
         step = next_step(facts, self._policy)
         match step:
@@ -276,11 +275,6 @@ class Door:
             return await accounts.lock_active(change, attempt.account_id, attempt.security_epoch)
         except Refused as refused:
             raise self._failed(method, refused.reason, attempt.account_id) from refused
-
-    async def _enrolled(self, reads: Reads, account_id: str) -> tuple[str, ...]:
-        return tuple(
-            [name for name, factor in self.factors.items() if await factor.is_enrolled(reads, account_id)]
-        )
 
     def _failed(self, method: str, reason: str, account_id: str | None) -> Refused:
         return Refused(

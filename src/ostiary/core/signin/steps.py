@@ -35,9 +35,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the deployment demands."""
+    """What the deployment demands.
+
+    Attributes:
+        require_verified_email: Nobody gets in before an address is proven.
+        require_factor: Every account needs a second factor. Nothing asks for it yet.
+    """
 
     require_verified_email: bool
+    require_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +94,8 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
     methods = tuple(dict.fromkeys(proof.method for proof in facts.proofs))
     amr = (*methods, "mfa") if has_two else methods
     return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR)
+
+
+def may_be_left_with(factors: tuple[str, ...], policy: Policy) -> bool:
+    """Whether an account may remove a factor, if these are left of those that stand on their own."""
+    return bool(factors) or not policy.require_factor

@@ -82,6 +82,26 @@ class WayIn(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """One thing that an account has enrolled, as its owner sees it.
+
+    Attributes:
+        factor: Name of the factor that it belongs to.
+        id: Its own; "" for a factor that an account has once.
+        name: Given by the owner; may be empty.
+        last_used_at: None when it was never used.
+        remaining: How often it still works, where that is limited.
+    """
+
+    factor: str
+    id: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+    remaining: int | None = None
+
+
 class Factor(Protocol):
     """Something that can be asked for after a way in.
 
@@ -101,4 +121,27 @@ class Factor(Protocol):
 
     async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
         """The proof, or None; an empty answer is a failure like any other (L02)."""
+        ...
+
+    async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:
+        """What this account has enrolled of it, oldest first."""
+        ...
+
+    async def remove_all(self, change: Change, account_id: str) -> bool:
+        """Remove everything of it from an account; whether there was anything that counted."""
+        ...
+
+
+Issue = Callable[[Change], Awaitable[tuple[Secret, ...]]]
+
+
+class Spare(Factor, Protocol):
+    """A factor that only stands in for another one that is lost, and is worth nothing without one: backup codes."""
+
+    async def prepare(self, reads: Reads, account_id: str) -> Issue | None:
+        """Make spares for an account that has none left; None when it has some.
+
+        May hash: no transaction is open. What it returns stores them, unless others were stored meanwhile, and says
+        what to show their owner once.
+        """
         ...

@@ -9,7 +9,7 @@ import orjson
 
 from ostiary.core.cursor import open_cursor, seal_cursor
 from ostiary.core.device import describe_device
-from ostiary.core.signin.methods import methods_in_words
+from ostiary.core.signin.methods import factor_in_words, methods_in_words
 from ostiary.core.wiring import Core
 from ostiary.features.activity import store
 from ostiary.kernel.events import EventType
@@ -105,6 +105,8 @@ def say(event_type: EventType, data: Mapping[str, Any]) -> str:
 def _in_words(name: str, value: Any) -> str:
     if name == "amr":
         return methods_in_words(value or ())
+    if name == "factor":
+        return factor_in_words(value or "")
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return "" if value is None else str(value)

@@ -178,7 +178,7 @@ async def _factor_page(
 ) -> Response:
     allow_redirect(visit, destination)
     # What the form names may be none of ours; the door refuses it, and until then it is called by its own name.
-    known = visit.edge.core.door.factors
+    known = visit.edge.core.factors.by_name
     names = {name: known[name].label if name in known else name for name in factors}
     return await page(
         visit,

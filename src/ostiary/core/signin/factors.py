@@ -1,0 +1,202 @@
+"""Owns what happens around every second factor, whatever its kind: who has which, adding, removing, resetting.
+
+A rib that has a factor stores it and judges its answers. What must be the same for all of them happens here, in the
+change that the rib makes: the sign-in must be fresh and show all that the account can show, a session that rises gets
+another id, the first factor brings spares along, the last one takes them away, and the owner is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.core.accounts import accounts
+from ostiary.core.accounts.accounts import Account
+from ostiary.core.change import Change
+from ostiary.core.sessions.sessions import FRESH_REQUIRED, Session, Sessions
+from ostiary.core.signin.steps import TWO_FACTORS, Policy, may_be_left_with
+from ostiary.core.signin.ways import Enrolled, Factor, Issue, Spare
+from ostiary.core.throttle.limits import Window
+from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
+from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
+from ostiary.kernel.settings import Rate
+from ostiary.storage.database import Reads
+
+FACTOR_NEEDED: Final = code(
+    "factor_needed",
+    409,
+    "A second factor is required here.",
+    "The account may not be without a second factor: add another one before removing this one.",
+)
+ADDED: Final = EventType(
+    "factor_added",
+    "A second factor was added to an account; `factor` is its kind, `spares` how many backup codes came along.",
+    Severity.NOTICE,
+    ("factor", "name", "spares"),
+    tell_owner=True,
+    words="A second step was added: {factor}.",
+)
+REMOVED: Final = EventType(
+    "factor_removed",
+    "A second factor was removed; `left` are the kinds that the account still has.",
+    Severity.WARNING,
+    ("factor", "name", "left"),
+    tell_owner=True,
+    words="A second step was removed: {factor}.",
+)
+RESET: Final = EventType(
+    "factors_reset",
+    "An operator removed every second factor of an account; its sessions end.",
+    Severity.WARNING,
+    ("factors",),
+    ends_sessions=True,
+    tell_owner=True,
+    words="All your second steps were removed.",
+)
+EVENTS: Final = (ADDED, REMOVED, RESET)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What adding a factor brought.
+
+    Attributes:
+        spares: To be shown to the owner once; empty unless new ones were made.
+        renewed: The session under another id, and its token for the cookie; None when it has not risen.
+    """
+
+    spares: tuple[Secret, ...]
+    renewed: tuple[Session, Secret] | None
+
+
+class Factors:
+    """Every factor of this engine.
+
+    Args:
+        sessions: Whose level and freshness is judged, and which rise.
+        factors: Those that stand on their own, in the order in which they are offered.
+        spares: Those that only stand in for them; offered last.
+        policy: What the deployment demands.
+        failures_per_network: How many wrong answers a network has, at the door and wherever else factors are tried.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        factors: Sequence[Factor],
+        spares: Sequence[Spare],
+        policy: Policy,
+        failures_per_network: Rate,
+    ) -> None:
+        self._sessions = sessions
+        self._own = tuple(factors)
+        self._spares = tuple(spares)
+        self.policy = policy
+        self.window: Final = Window("factor", failures_per_network, failures_only=True)
+        self.by_name: Final[Mapping[str, Factor]] = {one.name: one for one in (*factors, *spares)}
+        if len(self.by_name) != len(factors) + len(spares):
+            raise Misuse("two factors have the same name")
+
+    async def own(self, reads: Reads, account_id: str) -> tuple[str, ...]:
+        """Names of the enrolled factors that stand on their own."""
+        return tuple([one.name for one in self._own if await one.is_enrolled(reads, account_id)])
+
+    async def enrolled(self, reads: Reads, account_id: str) -> tuple[str, ...]:
+        """Names of all factors that this account can be asked for, in the order in which they are offered."""
+        own = await self.own(reads, account_id)
+        if not own:
+            return ()
+        spares = [one.name for one in self._spares if await one.is_enrolled(reads, account_id)]
+        return (*own, *spares)
+
+    async def find(self, reads: Reads, account_id: str, name: str) -> Factor | None:
+        """The factor of that name if this account can be asked for it."""
+        found = self.by_name.get(name)
+        return found if found and name in await self.enrolled(reads, account_id) else None
+
+    async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:
+        """What an account has enrolled, for its owner."""
+        names = await self.enrolled(reads, account_id)
+        return [item for name in names for item in await self.by_name[name].listing(reads, account_id)]
+
+    async def require(self, reads: Reads, who: Principal) -> None:
+        """Demand a fresh sign-in that shows all that the account can show, before its factors change (ASVS 7.5.1).
+
+        A session from before the first factor, or one that was let off the second, has not shown enough (S-A21).
+
+        Raises:
+            Refused: `fresh_authentication_required`.
+        """
+        self._sessions.require_fresh(who)
+        if who.acr != TWO_FACTORS and await self.own(reads, who.account_id):
+            raise Refused(
+                FRESH_REQUIRED, "the second factor was not shown", details={"acr_values": TWO_FACTORS}
+            )
+
+    async def hold(self, change: Change, who: Principal) -> Account:
+        """The same in the change, with the account's row locked and the session still alive.
+
+        Raises:
+            Refused: `fresh_authentication_required`, `session_ended` or `invalid_credentials`.
+        """
+        account = await accounts.lock_active(change, who.account_id)
+        # A reset that came first has ended the session; what it was asked to do must not survive the reset.
+        if not await self._sessions.is_live(change, who):
+            raise Refused(SESSION_ENDED, "ended before its change")
+        await self.require(change, who)
+        return account
+
+    async def prepare(self, reads: Reads, account_id: str) -> list[Issue]:
+        """What goes with a factor that is about to be added; may hash, so no transaction is open."""
+        made = [await spare.prepare(reads, account_id) for spare in self._spares]
+        return [issue for issue in made if issue is not None]
+
+    async def added(
+        self, change: Change, who: Principal, factor: str, name: str, method: str, prepared: Sequence[Issue]
+    ) -> Added:
+        """After a factor was stored and proven, in the same change, held by `hold`.
+
+        Args:
+            factor: Its kind.
+            name: What its owner calls it.
+            method: How it was proven just now (RFC 8176); the session rises by it.
+            prepared: From `prepare`.
+
+        Raises:
+            Refused: `session_ended`.
+        """
+        spares = tuple([secret for issue in prepared for secret in await issue(change)])
+        await change.emit(ADDED(who.account_id, factor=factor, name=name, spares=len(spares)))
+        if who.acr == TWO_FACTORS:
+            return Added(spares, None)
+        amr = (*dict.fromkeys((*who.amr, method, "mfa")),)
+        renewed = await self._sessions.renew(change, who, amr=amr, acr=TWO_FACTORS)
+        if renewed is None:
+            raise Refused(SESSION_ENDED, "ended before its change")
+        return Added(spares, renewed)
+
+    async def removed(self, change: Change, account_id: str, factor: str, name: str) -> None:
+        """After a factor was removed, in the same change, held by `hold`.
+
+        Raises:
+            Refused: `factor_needed`.
+        """
+        left = await self.own(change, account_id)
+        if not may_be_left_with(left, self.policy):
+            raise Refused(FACTOR_NEEDED, "the last factor of an account that needs one", counted=False)
+        if not left:
+            for spare in self._spares:
+                await spare.remove_all(change, account_id)
+        await change.emit(REMOVED(account_id, factor=factor, name=name, left=list(left)))
+
+    async def reset(self, change: Change, account_id: str) -> tuple[str, ...]:
+        """Remove every factor of an account whose owner has lost them; for operators.
+
+        Returns:
+            The kinds that it had.
+        """
+        had = tuple([one.name for one in self.by_name.values() if await one.remove_all(change, account_id)])
+        if had:
+            await change.emit(RESET(account_id, factors=list(had)))
+        return had
