@@ -145,6 +145,14 @@ async def test_a_failing_service_refuses_nobody_and_is_journalled(stand: Stand) 
     assert (await register(stand, BREACHED, "carl@example.com")).status == 422
 
 
+async def test_a_refused_password_gives_its_place_back(stand: Stand) -> None:
+    """Ten refused ones use up neither the address's three registrations nor the network's."""
+    for number in range(10):
+        assert (await register(stand, BREACHED if number % 2 else "password")).status == 422
+    answers = [await register(stand, GOOD) for _ in range(4)]
+    assert [answer.status for answer in answers] == [202, 202, 202, 429]
+
+
 async def test_an_absurd_password_is_not_looked_up(stand: Stand) -> None:
     """L28: too long is refused before anything goes out."""
     assert codes(await register(stand, "x" * 2000)) == ["password_too_long"]

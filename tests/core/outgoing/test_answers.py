@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -243,7 +244,13 @@ async def test_gzip_is_unpacked_up_to_the_size_limit() -> None:
     assert await failure_of(coded(gzip.compress(b"x" * (SIZE + 1)), "gzip")) is Failure.TOO_LARGE
     bomb = gzip.compress(bytes(40_000_000))
     assert len(bomb) < SIZE
-    assert await failure_of(coded(bomb, "gzip")) is Failure.TOO_LARGE
+    tracemalloc.start()
+    try:
+        assert await failure_of(coded(bomb, "gzip")) is Failure.TOO_LARGE
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize(
