@@ -186,6 +186,11 @@ async def _endless_chunks(visit: Visit) -> None:
         await visit.write(b"1\r\nx\r\n" * 1000)
 
 
+async def _many_chunks(visit: Visit) -> None:
+    chunks = b"1\r\nx\r\n" * 20_000
+    await visit.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+
+
 async def _endless_extensions(visit: Visit) -> None:
     await visit.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     while True:
@@ -216,6 +221,7 @@ async def _announced(visit: Visit) -> None:
         _endless_interim,
         _endless_body,
         _endless_chunks,
+        _many_chunks,
         _endless_extensions,
         _one_byte_too_many,
         _announced,
