@@ -68,13 +68,17 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 
 COMMANDS = {
-    (): ("serve", "migrate", "root-secret", "passwords", "keys"),
+    (): ("serve", "migrate", "root-secret", "passwords", "keys", "mail"),
     ("serve",): ("--dev", "--host", "--port", "--data", "--database", "OSTIARY_<NAME>"),
     ("migrate",): ("--database", "--json", "backup"),
     ("root-secret",): ("backups need both",),
     ("passwords",): ("calibrate",),
     ("passwords", "calibrate"): ("--target", "--json", "OWASP"),
     ("keys",): ("list", "rotate", "retire", "reseal"),
+    ("mail",): ("list", "resend", "test"),
+    ("mail", "list"): ("--dead", "--limit", "--json", "sealed"),
+    ("mail", "resend"): ("[ID]", "--all", "--json", "expired"),
+    ("mail", "test"): ("ADDRESS", "--language", "--json", "answered"),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from ostiary.cli import mail
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.passwords.calibration import calibrate as calibrate_passwords
 from ostiary.core.wiring import Core
@@ -44,14 +45,19 @@ def _given(**options: Any) -> dict[str, object]:
     return values | {name: value for name, value in options.items() if value is not None}
 
 
-def _open(flow: Callable[[Core], Awaitable[T]], **options: object) -> T:
-    """Run a flow on an engine of its own, beside the servers that may be running."""
+def _engine(**options: object) -> Engine:
+    """An engine of a command's own, not started."""
     given = _given(**options)
     data = options.get("data")
     if isinstance(data, Path) and "root_secret" not in given and (data / "root-secret").exists():
         given["dev"] = True  # only development keeps its root secret there
     world = World()
-    engine = Engine(load(RIBS, world, given), RIBS, world)
+    return Engine(load(RIBS, world, given), RIBS, world)
+
+
+def _open(flow: Callable[[Core], Awaitable[T]], **options: object) -> T:
+    """Run a flow on an engine of its own, beside the servers that may be running."""
+    engine = _engine(**options)
 
     async def run() -> T:
         await engine.start(worker=False)
@@ -78,6 +84,7 @@ def ostiary(
     """ostiary, the keeper of the door: authentication and authorization."""
 
 
+app.add_typer(mail.commands(_open, _engine), name="mail")
 for rib in RIBS:
     if rib.commands is not None:
         app.add_typer(rib.commands(_open))

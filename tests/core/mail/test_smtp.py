@@ -11,7 +11,7 @@ from ostiary.core.mail.compose import Composer
 from ostiary.core.mail.post import Post, mail_deliverer
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.smtp import SmtpTransport
-from ostiary.core.outbox.outbox import Permanent, Temporary, dead
+from ostiary.core.outbox.outbox import Permanent, Temporary
 from ostiary.core.outbox.worker import Worker
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
@@ -19,7 +19,7 @@ from ostiary.kernel.world import World
 from tests.core.mail.conftest import Serve
 from tests.core.mail.servers import PASSWORD, USER, Temper, serve_rudely
 from tests.core.mail.test_compose import GREETING, greet
-from tests.core.outbox.places import Place, far, running, until, until_async
+from tests.core.outbox.places import Place, dead, far, running, until, until_async
 from tests.support.ports import free_port
 
 Tls = tuple[ssl.SSLContext, ssl.SSLContext]

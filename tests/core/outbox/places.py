@@ -175,3 +175,8 @@ class Recorder:
 def far() -> timedelta:
     """Return a time longer than any back-off."""
     return timedelta(hours=16)
+
+
+async def dead(database: Database) -> list[store.Kept]:
+    """Return the dead mails, the newest first."""
+    return await database.all(store.LATEST_DEAD, kind="mail", limit=100)

@@ -3,11 +3,11 @@
 import pytest
 
 from ostiary.core.outbox import store
-from ostiary.core.outbox.outbox import dead, requeue
+from ostiary.core.outbox.outbox import requeue
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.kernel.secret import Secret
 from ostiary.storage.statement import compile_all
-from tests.core.outbox.places import Place, Recorder, running
+from tests.core.outbox.places import Place, Recorder, dead, running
 
 TOKEN = "tok3n-that-nobody-may-read"
 ADDRESS = "alice@example.org"

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.outbox import store
-from ostiary.core.outbox.outbox import Letter, Permanent, Temporary, dead, requeue
+from ostiary.core.outbox.outbox import Letter, Permanent, Temporary, requeue
 from ostiary.core.outbox.worker import BACK_OFF, Chore, Worker, dead_letter_chore
 from ostiary.kernel.errors import Misuse, Unavailable
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Database, Transaction
 from ostiary.storage.statement import command
 from ostiary.testing.clock import TurnedClock
-from tests.core.outbox.places import Place, Recorder, Row, far, place_at, running, until, until_async
+from tests.core.outbox.places import Place, Recorder, Row, dead, far, place_at, running, until, until_async
 
 _ALTERED = command(
     "test.outbox_altered",

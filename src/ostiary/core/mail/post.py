@@ -1,6 +1,7 @@
 """Owns the two ends of a mail's way through the outbox: the front that ribs send through, and the delivery."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from ostiary.core.change import Change
@@ -8,6 +9,7 @@ from ostiary.core.mail.compose import Composed, Composer
 from ostiary.core.outbox.outbox import Deliver, Letter, Outbox
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.origin import Origin
+from ostiary.kernel.world import to_micros
 
 KIND: Final = "mail"
 # Addresses are stored at one length: a decoy has none, and its row must not be smaller for it.
@@ -56,6 +58,7 @@ class Post:
         *,
         live: bool = True,
         language: str | None = None,
+        expires_at: datetime | None = None,
     ) -> str:
         """Let a mail leave once the change is durable.
 
@@ -67,6 +70,7 @@ class Post:
                 that a user chose through the filter `person`.
             language: The reader's, a BCP 47 tag, or "" if he has an account that knows none; unless given what the
                 browser that asks prefers. A mail to the owner of an account is never in the language of whoever asks.
+            expires_at: When its link or code stops working, so that nobody sends it again without knowing.
             live: False sends nothing at the same cost; give the same context as for a real mail (L16).
 
         Returns:
@@ -86,6 +90,7 @@ class Post:
             "template": template,
             "to": to.ljust(_ADDRESS_ROOM),
             "language": self.language_of(change.origin) if language is None else language,
+            "expires_at": None if expires_at is None else to_micros(expires_at),
             "context": dict(context),
         }
         return await self._outbox.put(change, KIND, payload, live=live)

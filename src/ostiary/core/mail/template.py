@@ -62,10 +62,14 @@ FACTORS_RESET_MAIL: Final = MailTemplate(
     "An operator removed every second factor.",
     ORIGIN_EXAMPLE,
 )
+TEST_MAIL: Final = MailTemplate(
+    "test_mail", "ostiary.core.mail.templates", "By `ostiary mail test`, to see whether mails arrive.", {}
+)
 MAILS: Final = (
     LOCKED_MAIL,
     PASSWORD_DISABLED_MAIL,
     FACTOR_ADDED_MAIL,
     FACTOR_REMOVED_MAIL,
     FACTORS_RESET_MAIL,
+    TEST_MAIL,
 )

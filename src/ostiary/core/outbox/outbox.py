@@ -18,7 +18,6 @@ from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, from_micros
-from ostiary.storage.database import Reads
 
 OUTBOX: Final = purpose("outbox", "Seals what waits in the outbox: addresses, links and codes.")
 MAIL_DELAYED: Final = EventType(
@@ -134,8 +133,8 @@ class Outbox:
         change.after_commit(self.arrived.set)
         return row_id
 
-    def open(self, row: store.Claimed) -> Letter | None:
-        """The letter in a claimed row; None when it was altered, or no key at hand opens it."""
+    def open(self, row: store.Claimed | store.Kept) -> Letter | None:
+        """The letter in a row; None when it was altered, or no key at hand opens it."""
         plain = self._ring.open_sealed(OUTBOX, row.sealed, row.id, row.kind)
         if plain is None:
             return None
@@ -143,11 +142,6 @@ class Outbox:
         return Letter(
             row.id, row.kind, inside["payload"], from_micros(row.created_at), row.attempts, inside["live"]
         )
-
-
-async def dead(reads: Reads, limit: int = 100) -> list[store.DeadLetter]:
-    """What could not be delivered, the latest first; its content stays sealed."""
-    return await reads.all(store.LIST_DEAD, limit=limit)
 
 
 async def requeue(change: Change, letter_id: str) -> bool:

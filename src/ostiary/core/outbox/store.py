@@ -40,15 +40,22 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A row that nobody will try to deliver again unless told to."""
+class Kept:
+    """A row as somebody looks at it who does not deliver it; `due_at` of a dead one is when it died."""
 
     id: str
     kind: str
+    sealed: str
     created_at: int
-    died_at: int
+    due_at: int
     attempts: int
+    state: str
     last_error: str
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody will try to deliver it again unless told to."""
+        return self.state == DEAD
 
 
 _now = bindparam("now", type_=sa.BigInteger)
@@ -111,22 +118,38 @@ BURY: Final = command(
         state=DEAD, due_at=bindparam("new_due_at"), lease_until=sa.null(), last_error=bindparam("new_error")
     ),
 )
-LIST_DEAD: Final = Query(
-    "outbox.list_dead",
-    sa.select(
-        outbox.c.id,
-        outbox.c.kind,
-        outbox.c.created_at,
-        outbox.c.due_at,
-        outbox.c.attempts,
-        outbox.c.last_error,
-    )
-    .where(outbox.c.state == DEAD)
-    .order_by(outbox.c.due_at.desc())
-    .limit(bindparam("limit", type_=sa.Integer)),
-    DeadLetter,
+_kept = sa.select(
+    outbox.c.id,
+    outbox.c.kind,
+    outbox.c.sealed,
+    outbox.c.created_at,
+    outbox.c.due_at,
+    outbox.c.attempts,
+    outbox.c.state,
+    outbox.c.last_error,
+).where(outbox.c.kind == bindparam("kind"))
+_dead = _kept.where(outbox.c.state == DEAD)
+LATEST: Final = Query(
+    "outbox.latest",
+    _kept.order_by(outbox.c.id.desc()).limit(bindparam("limit", type_=sa.Integer)),
+    Kept,
     scan=True,
 )
+LATEST_DEAD: Final = Query(
+    "outbox.latest_dead",
+    _dead.order_by(outbox.c.id.desc()).limit(bindparam("limit", type_=sa.Integer)),
+    Kept,
+    scan=True,
+)
+DEAD_AFTER: Final = Query(
+    "outbox.dead_after",
+    _dead.where(outbox.c.id > bindparam("after"))
+    .order_by(outbox.c.id)
+    .limit(bindparam("limit", type_=sa.Integer)),
+    Kept,
+    scan=True,
+)
+DEAD_ONE: Final = Query("outbox.dead_one", _dead.where(outbox.c.id == bindparam("id")), Kept)
 REQUEUE: Final = command(
     "outbox.requeue",
     sa.update(outbox)

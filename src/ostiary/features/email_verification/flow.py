@@ -85,7 +85,15 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
         "ip": claim.ip,
         "device": claim.device,
     }
-    await parts.post.send(change, MAIL, claim.shown, context, live=waiting.is_live, language=claim.locale)
+    await parts.post.send(
+        change,
+        MAIL,
+        claim.shown,
+        context,
+        live=waiting.is_live,
+        language=claim.locale,
+        expires_at=change.now + settings.verify_link_lifetime,
+    )
 
 
 async def resend(core: Core, origin: Origin, email: str, mine: Mine | None = None) -> None:
