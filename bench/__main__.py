@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import gauges, people, yardsticks
+from bench import gauges, people, tokens, yardsticks
 from bench.load import Job, Load, ask
 from bench.report import Flood, Report, Route, spread
 from bench.servers import Server, Servers
@@ -168,9 +168,10 @@ class Bench:
         plan, single = self._plan, self._report.single
         hashes = [seconds * 1000 for seconds in gauges.hash_seconds(plan.hashes)]
         single.append(("one password hash with the default argon2id, CPU ms", spread(hashes, 1)))
-        for module in ("ostiary", "ostiary.engine.engine"):
+        for module in ("ostiary", "ostiary.verifier", "ostiary.engine.engine"):
             took = [seconds * 1000 for seconds in gauges.import_seconds(module, plan.imports)]
             single.append((f"`import {module}`, ms", spread(took)))
+        single += [(name, spread(took, 1)) for name, took in tokens.verifying(plan.rounds)]
         for kind in kinds:
             now = gauges.resident_mib(self._servers[kind.lower()].pid)
             single.append((f"memory of `ostiary serve`, {kind}: after its start, MiB", f"{fresh[kind]:.0f}"))

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
-_TO_STANDARD: Final = str.maketrans("-_", "+/")
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 # The last character of a text whose length is not a multiple of four carries bits that no byte uses; they are zero.
 _LAST: Final = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 
@@ -32,4 +32,4 @@ def decode_alphabet(text: str) -> bytes:
     rest = len(text) % 4
     if rest and text[-1] not in _LAST.get(rest, ()):
         raise ValueError("not canonical base64url")
-    return binascii.a2b_base64(text.translate(_TO_STANDARD) + "=" * (-rest % 4))
+    return binascii.a2b_base64(text.encode().translate(_TO_STANDARD) + b"==="[: -rest % 4])

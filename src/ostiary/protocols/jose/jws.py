@@ -8,6 +8,7 @@ the key says the algorithm (L13).
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -66,10 +67,33 @@ def parse(token: str, *, limit: int = MOST_CHARACTERS, carrying: Collection[str]
     if len(token) > limit:
         raise TokenRefused(Why.TOO_LARGE)
     parts = _COMPACT.fullmatch(token)
-    if parts is None or len(parts[1]) > _LONGEST_HEADER:
+    if parts is None or parts.end(1) > _LONGEST_HEADER:
         raise TokenRefused(Why.MALFORMED)
+    head, body, signature = parts.groups()
     try:
-        raw, payload, signature = map(base64url.decode_alphabet, parts.groups())
+        payload, signed_with = base64url.decode_alphabet(body), base64url.decode_alphabet(signature)
+    except ValueError:
+        raise TokenRefused(Why.MALFORMED) from None
+    header = _read_header(head)
+    if header.carries and not header.carries.issubset(carrying):
+        raise TokenRefused(Why.EMBEDDED_KEY)
+    signed = token[: parts.end(2)].encode()
+    return Unverified(header.alg, header.kid, header.typ, header.members, payload, signed, signed_with)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    alg: str
+    kid: str | None
+    typ: str | None
+    carries: frozenset[str]
+    members: Mapping[str, Any]
+
+
+@lru_cache(64)  # an issuer writes the same header into all of its tokens; what was refused is not kept
+def _read_header(text: str) -> _Header:
+    try:
+        raw = base64url.decode_alphabet(text)
     except ValueError:
         raise TokenRefused(Why.MALFORMED) from None
     try:
@@ -79,20 +103,18 @@ def parse(token: str, *, limit: int = MOST_CHARACTERS, carrying: Collection[str]
     if type(header) is not dict:
         raise TokenRefused(Why.HEADER, "no object")
     if not header.keys() <= _PLAIN:
-        _judge_rest(header, carrying)
+        _judge_rest(header)
     alg = header.get("alg")
     if alg not in ALGORITHMS:
         raise TokenRefused(
             Why.ALG_NONE if isinstance(alg, str) and alg.lower() == "none" else Why.ALG_UNKNOWN
         )
-    return Unverified(
+    return _Header(
         alg,
         _key_id(header["kid"]) if "kid" in header else None,
         _media_type(header["typ"]) if "typ" in header else None,
+        _CARRIES_KEY & header.keys(),
         MappingProxyType(header),
-        payload,
-        token[: parts.end(2)].encode(),
-        signature,
     )
 
 
@@ -110,15 +132,13 @@ def _media_type(typ: object) -> str:
     return short.removeprefix(_MEDIA) if short.count("/") == 1 else short
 
 
-def _judge_rest(header: dict[str, Any], carrying: Collection[str]) -> None:
+def _judge_rest(header: dict[str, Any]) -> None:
     if (
         "crit" in header
     ):  # we understand no extension, so whatever is critical is unknown (RFC 7515 section 4.1.11)
         raise TokenRefused(Why.CRIT)
     if header.keys() & _CHANGES_PAYLOAD:
         raise TokenRefused(Why.UNENCODED)
-    if (header.keys() & _CARRIES_KEY).difference(carrying):
-        raise TokenRefused(Why.EMBEDDED_KEY)
     for name in header.keys() & _TEXT:
         if not isinstance(header[name], str):
             raise TokenRefused(Why.HEADER, name)

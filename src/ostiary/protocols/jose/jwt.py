@@ -21,7 +21,7 @@ from ostiary.protocols.jose.refusals import TokenRefused, Why
 
 LONGEST_LEEWAY: Final = timedelta(seconds=60)
 _TEXT_CLAIMS: Final = ("sub", "jti")
-_TIME_CLAIMS: Final = ("nbf", "iat")
+_TIME_CLAIMS: Final = ("exp", "nbf", "iat")
 _MOST_VALUES: Final = 10_000  # the size of the message bounds them before this does
 LATEST: Final = 253_402_300_800  # the first second of the year 10000, which a datetime cannot hold
 
@@ -150,21 +150,14 @@ def _claims(payload: bytes) -> dict[str, Any]:
     for name in _TEXT_CLAIMS:
         if name in claims and (type(claims[name]) is not str or not claims[name]):
             raise TokenRefused(Why.PAYLOAD, name)
-    for name in _TIME_CLAIMS:
-        if name in claims:
-            _numeric_date(claims, name)
-    if "exp" not in claims:
-        raise TokenRefused(Why.CLAIM_MISSING, "exp")
-    _numeric_date(claims, "exp")
-    return claims
-
-
-def _numeric_date(claims: dict[str, Any], name: str) -> None:
     # RFC 7519 section 2 allows fractions. We make none, every issuer we know makes none, and how a huge or tiny one is
     # rounded differs between programs: whole seconds from 1970 to 9999, not even true (F10).
-    value = claims[name]
-    if type(value) is not int or not 0 <= value < LATEST:
-        raise TokenRefused(Why.PAYLOAD, name)
+    for name in _TIME_CLAIMS:
+        if name in claims and (type(value := claims[name]) is not int or not 0 <= value < LATEST):
+            raise TokenRefused(Why.PAYLOAD, name)
+    if "exp" not in claims:
+        raise TokenRefused(Why.CLAIM_MISSING, "exp")
+    return claims
 
 
 def _audience(claims: dict[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal, assert_never
 
 import orjson
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -74,6 +75,40 @@ def _checked_public(material: PublicMaterial | Secret) -> Algorithm:
     raise InvalidKey("a key must be P-256, RSA or Ed25519")
 
 
+def _check_of(material: PublicMaterial | Secret) -> Callable[[bytes, bytes], bool]:
+    """How signatures are checked with a key, chosen once; it may raise `InvalidSignature` instead of saying False."""
+    match material:
+        case EllipticCurvePublicKey():
+
+            def check(signature: bytes, data: bytes) -> bool:
+                if len(signature) != 2 * _COORDINATE:  # exactly r ‖ s (RFC 7518 section 3.4)
+                    return False
+                r, s = int.from_bytes(signature[:_COORDINATE]), int.from_bytes(signature[_COORDINATE:])
+                material.verify(encode_dss_signature(r, s), data, _ECDSA)
+                return True
+
+        case RSAPublicKey():
+
+            def check(signature: bytes, data: bytes) -> bool:
+                material.verify(signature, data, _PKCS1, _SHA256)
+                return True
+
+        case Ed25519PublicKey():
+
+            def check(signature: bytes, data: bytes) -> bool:
+                material.verify(signature, data)
+                return True
+
+        case Secret():
+
+            def check(signature: bytes, data: bytes) -> bool:
+                return _hmac(material, data).matches(signature)
+
+        case _:
+            assert_never(material)
+    return check
+
+
 class VerifyingKey:
     """What a signature is checked with: a public key, or a shared secret for HS256.
 
@@ -85,12 +120,13 @@ class VerifyingKey:
         InvalidKey: it is too weak or not of a kind that we use.
     """
 
-    __slots__ = ("_material", "alg", "kid")
+    __slots__ = ("_check", "_material", "alg", "kid")
 
     def __init__(self, material: PublicMaterial | Secret, kid: str | None) -> None:
         self.alg: Final = _checked_public(material)
         self.kid: Final = None if kid is None else _checked_kid(kid)
         self._material: Final = material
+        self._check: Final = _check_of(material)
 
     def __repr__(self) -> str:
         return f"VerifyingKey({self.alg}, kid={self.kid!r})"
@@ -103,23 +139,9 @@ class VerifyingKey:
     def accepts(self, signature: bytes, data: bytes) -> bool:
         """Whether this key's owner signed `data`."""
         try:
-            match self._material:
-                case EllipticCurvePublicKey() as key:
-                    # Exactly r ‖ s (RFC 7518 section 3.4).
-                    if len(signature) != 2 * _COORDINATE:
-                        return False
-                    r = int.from_bytes(signature[:_COORDINATE])
-                    s = int.from_bytes(signature[_COORDINATE:])
-                    key.verify(encode_dss_signature(r, s), data, _ECDSA)
-                case RSAPublicKey() as key:
-                    key.verify(signature, data, _PKCS1, _SHA256)
-                case Ed25519PublicKey() as key:
-                    key.verify(signature, data)
-                case Secret() as key:
-                    return _hmac(key, data).matches(signature)
+            return self._check(signature, data)
         except InvalidSignature:
             return False
-        return True
 
     def members(self) -> dict[str, str]:
         """The members of its JWK that make it the key it is (RFC 7638 section 3.2), without name and use.

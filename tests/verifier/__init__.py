@@ -1,0 +1,1 @@
+"""Tests of the verifier, against issuers that listen on a real port."""
