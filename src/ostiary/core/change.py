@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from ostiary.core.journal.record import record
+from ostiary.core.journal import store
+from ostiary.core.journal.record import entry_of
+from ostiary.core.journal.store import Entry
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.origin import Origin
@@ -37,6 +39,8 @@ class Change(Reads):
         self.is_partial = False
         self._reactions = reactions
         self._depth = 0
+        self._entries: list[Entry] = []
+        tx.before_commit(self.write_journal)
 
     async def one(self, query: Query[T], **given: Any) -> T | None:
         return await self.tx.one(query, **given)
@@ -57,7 +61,7 @@ class Change(Reads):
         self.is_partial = True
 
     async def emit(self, event: Event) -> None:
-        """Write the event to the journal and let every subscriber react, in order, in this transaction.
+        """Let every subscriber react, in order, in this transaction; its journal row is written at the end of it.
 
         An exception in a subscriber aborts the whole change.
         """
@@ -65,11 +69,16 @@ class Change(Reads):
             raise Misuse(f"event {event.type.name!r}: subscribers answer events with events in a circle")
         self._depth += 1
         try:
-            await record(self.tx, self.world, self.origin, event)
+            self._entries.append(entry_of(self.world, self.origin, event))
             for react in self._reactions.to(event.type):
                 await react(self, event)
         finally:
             self._depth -= 1
+
+    async def write_journal(self) -> None:
+        """Write the rows of all events so far, in their order; the transaction does it before it commits."""
+        entries, self._entries = self._entries, []
+        await store.add(self.tx, entries)
 
 
 React = Callable[[Change, Event], Awaitable[None]]

@@ -116,6 +116,8 @@ class Flow:
                     for event in self._noted:
                         await change.emit(event)
                     result = await work(change)
+                    # Counters last: others wait for a network's row, so it is held as briefly as can be.
+                    await change.write_journal()
                     await runner.throttle.settle(tx, self._held, complete=not change.is_partial)
                 self._changed = True
                 self._noted = []

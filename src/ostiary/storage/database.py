@@ -1,7 +1,7 @@
 """Owns what every executor promises: reads, one transaction at a time per task, and errors of our own families."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -47,6 +47,7 @@ class Transaction(Reads):
     """An open write transaction. Reads in it see its own writes."""
 
     def __init__(self) -> None:
+        self._last: list[Callable[[], Awaitable[None]]] = []
         self.on_commit: list[Callable[[], None]] = []
 
     @abstractmethod
@@ -57,6 +58,15 @@ class Transaction(Reads):
             Conflict: a uniqueness or foreign-key rule refused it.
             Contended: the whole transaction is lost and may be run again.
         """
+
+    def before_commit(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Await `action` at the end of the block, while the transaction is still open; never when it is rolled back."""
+        self._last.append(action)
+
+    async def speak_last(self) -> None:
+        """For the executor: await what waits for the end of the block."""
+        for action in self._last:
+            await action()
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call `action` once the transaction is durable; never when it was rolled back."""

@@ -195,7 +195,9 @@ class PostgresDatabase(Database):
             self.tell("begin")
             await self._say(connection, "BEGIN")
             async with limit:
-                yield PostgresTransaction(connection, self.tell)
+                transaction = PostgresTransaction(connection, self.tell)
+                yield transaction
+                await transaction.speak_last()
             self.tell("commit")
             await self._say(connection, "COMMIT")
         except BaseException as error:

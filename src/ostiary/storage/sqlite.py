@@ -230,7 +230,9 @@ class SqliteDatabase(Database):
             self.tell("begin")
             await self._begin(writer)
             async with limit:
-                yield SqliteTransaction(writer, self._in_writer, self.tell)
+                transaction = SqliteTransaction(writer, self._in_writer, self.tell)
+                yield transaction
+                await transaction.speak_last()
             self.tell("commit")
             await self._in_writer(writer.execute, "COMMIT")
         except BaseException as error:

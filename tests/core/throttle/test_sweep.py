@@ -19,8 +19,7 @@ async def test_a_sweep_leaves_what_is_counted_meanwhile(kit: Kit) -> None:
     core = kit.engine.core
     now = core.world.micros()
     async with core.database.transaction() as tx:
-        for key in (b"spent", b"used"):
-            await tx.one(store.LOCK, key=key, expires_at=now)
+        await store.lock(tx, [(b"spent", now), (b"used", now)])
     kit.clock.turn(timedelta(seconds=1))
 
     async def sweep() -> int:
@@ -28,9 +27,8 @@ async def test_a_sweep_leaves_what_is_counted_meanwhile(kit: Kit) -> None:
             return await core.throttle.sweep(tx, 100)
 
     async with core.database.transaction() as tx:
-        await tx.one(store.LOCK, key=b"used", expires_at=now)
-        later = core.world.micros() + 10**9
-        await tx.run(store.SAVE, at_key=b"used", new_state="[[1,1]]", new_expires_at=later)
+        await store.lock(tx, [(b"used", now)])
+        await store.save(tx, [(b"used", "[[1,1]]", core.world.micros() + 10**9)])
         # Another task's own context: a transaction is open in this one.
         sweeping = asyncio.create_task(sweep(), context=Context())
         await asyncio.sleep(0.2)  # until it waits for the row

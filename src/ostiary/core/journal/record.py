@@ -1,18 +1,16 @@
-"""Owns the writing of one event as a row, in the transaction that is open."""
+"""Owns the making of a row out of an event."""
 
 import orjson
 
-from ostiary.core.journal import store
+from ostiary.core.journal.store import Entry
 from ostiary.kernel.events import Event
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.world import World
-from ostiary.storage.database import Transaction
 
 
-async def record(tx: Transaction, world: World, origin: Origin, event: Event) -> None:
-    """Write the row of an event."""
-    await tx.run(
-        store.ADD,
+def entry_of(world: World, origin: Origin, event: Event) -> Entry:
+    """The row of an event that happens now."""
+    return Entry(
         id=world.id(),
         at=world.micros(),
         type=event.type.name,

@@ -94,11 +94,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class HeldHit:
-    """A counted hit, so that it can be given back."""
+    """A counted hit, so that it can be given back.
+
+    Attributes:
+        is_alone: Its window held no other hit then.
+    """
 
     hit: Hit
     key: bytes
     stamp: int = 0
+    is_alone: bool = False
     before: int = 0
     locks: bool = False
     disables: bool = False

@@ -25,11 +25,11 @@ from ostiary.core.throttle.limits import (
     Window,
 )
 from ostiary.core.throttle.settings import ThrottleSettings
-from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Code, Refused
+from ostiary.kernel.errors import TOO_MANY_ATTEMPTS, Code, Misuse, Refused
 from ostiary.kernel.events import Event
 from ostiary.kernel.origin import Origin, Quota
 from ostiary.kernel.world import World, span_micros
-from ostiary.storage.database import Database, Reads, Transaction
+from ostiary.storage.database import Database, Transaction
 
 _LOCK_KEPT: Final = timedelta(days=90)
 _MEMORY: Final = 20_000
@@ -119,6 +119,8 @@ class Throttle:
         wanted.sort(key=lambda held: (_is_by_network(held.hit), held.key))
         if not wanted:
             return Held()
+        if len({held.key for held in wanted}) < len(wanted) or len(wanted) > store.MOST_AT_ONCE:
+            raise Misuse(f"a flow reserves different hits, {store.MOST_AT_ONCE} at most")
         self._refuse_full(wanted, origin)
         deadline = self._world.monotonic() + _IN_PROGRESS.total_seconds()
         told = len(origin.quotas)
@@ -144,7 +146,7 @@ class Throttle:
             while self._world.monotonic() < deadline:
                 await self._world.sleep(_PATIENCE)
                 row = await database.one(store.PEEK, key=full.key)
-                if sum(count for _, count in _window_state(row)) < full.limit:
+                if sum(count for _, count in _hits(row.state if row else "")) < full.limit:
                     return True
             return False
         finally:
@@ -158,28 +160,39 @@ class Throttle:
         Raises:
             Refused: a window is full.
         """
+        if not self._shut:
+            return
         self._refuse_full([HeldHit(hit, self.key(hit)) for hit in hits if not self._is_allowed(hit)], origin)
 
     async def _count(self, tx: Transaction, wanted: list[HeldHit], origin: Origin) -> Held:
         now = self._world.micros()
+        states = await store.lock(tx, [(held.key, self._kept_until(held.hit, now)) for held in wanted])
         counted: list[HeldHit] = []
+        saved: list[tuple[bytes, str, int]] = []
         delay = 0
         for held in wanted:
+            stored = states[held.key]
             match held.hit.limit:
                 case Window() as window:
-                    counted.append(await self._count_window(tx, held, window, now, origin))
+                    marked, state = self._count_hit(held, window, stored, now, origin)
                 case Lockout() as lockout:
-                    locked, wait = await self._count_try(tx, held, lockout, now)
-                    counted.append(locked)
+                    marked, state, wait = self._count_try(held, lockout, stored, now)
                     delay = max(delay, wait)
+                case _:
+                    assert_never(held.hit.limit)
+            counted.append(marked)
+            saved.append((held.key, state, self._kept_until(held.hit, now)))
+        await store.save(tx, saved)
         return Held(tuple(counted), timedelta(microseconds=delay))
 
-    async def _count_window(
-        self, tx: Transaction, held: HeldHit, window: Window, now: int, origin: Origin
-    ) -> HeldHit:
-        period = span_micros(window.rate.period)
-        hits = await self._hits(tx, held.key, now + period)
-        verdict = rules.hit_window(hits, window.rate.limit, period, now)
+    @staticmethod
+    def _kept_until(hit: Hit, now: int) -> int:
+        return now + span_micros(hit.limit.rate.period if isinstance(hit.limit, Window) else _LOCK_KEPT)
+
+    def _count_hit(
+        self, held: HeldHit, window: Window, stored: str, now: int, origin: Origin
+    ) -> tuple[HeldHit, str]:
+        verdict = rules.hit_window(_hits(stored), window.rate.limit, span_micros(window.rate.period), now)
         if window.by_network:
             self._tell_quota(origin, window, verdict.remaining, verdict.wait)
         if not verdict.allowed:
@@ -192,23 +205,24 @@ class Throttle:
                 window.rate.limit,
                 maybe_in_progress=in_progress,
             )
-        await _save(tx, held.key, list(verdict.hits), now + period)
-        return replace(held, stamp=verdict.stamp)
+        return replace(held, stamp=verdict.stamp, is_alone=len(verdict.hits) == 1), _dump(verdict.hits)
 
-    async def _count_try(
-        self, tx: Transaction, held: HeldHit, lockout: Lockout, now: int
-    ) -> tuple[HeldHit, int]:
-        expires = now + span_micros(_LOCK_KEPT)
-        row = await tx.one(store.LOCK, key=held.key, expires_at=expires)
-        state = _lock_state(row)
+    def _count_try(self, held: HeldHit, lockout: Lockout, stored: str, now: int) -> tuple[HeldHit, str, int]:
+        state = _lock_state(stored)
         if lockout.is_strict and state.total >= self._known_limit:
             raise _Full(self._too_many(self._rules.decay, None), held.key, self._rules.decay)
         verdict = rules.try_lock(state, self._rules, now)
         if verdict.wait:
             raise _Full(self._too_many(verdict.wait, None), held.key, verdict.wait)
-        await _save(tx, held.key, astuple(verdict.state), expires)
-        marked = replace(held, locks=verdict.locks, disables=verdict.disables, failures=verdict.state.total)
-        return replace(marked, stamp=verdict.state.until, before=state.until), verdict.delay
+        marked = replace(
+            held,
+            stamp=verdict.state.until,
+            before=state.until,
+            locks=verdict.locks,
+            disables=verdict.disables,
+            failures=verdict.state.total,
+        )
+        return marked, _dump(astuple(verdict.state)), verdict.delay
 
     async def settle(self, tx: Transaction, held: Held, *, complete: bool) -> None:
         """After a success: give failure windows back; clear the account's counter, or only give the try back.
@@ -222,7 +236,7 @@ class Throttle:
         for item in held.hits:
             match item.hit.limit:
                 case Window(failures_only=True):
-                    await self.give_back(tx, item.key, item.stamp)
+                    await self.give_back(tx, item.key, item.stamp, is_alone=item.is_alone)
                 case Lockout() if complete:
                     await self._clear(tx, item.key)
                 case Lockout():
@@ -235,31 +249,50 @@ class Throttle:
         for item in held.hits:
             match item.hit.limit:
                 case Window():
-                    await self.give_back(tx, item.key, item.stamp)
+                    await self.give_back(tx, item.key, item.stamp, is_alone=item.is_alone)
                 case Lockout():
                     await self._give_try_back(tx, item)
                 case _:
                     assert_never(item.hit.limit)
 
-    async def give_back(self, tx: Transaction, key: bytes, stamp: int) -> None:
-        """Take one counted hit out of a window again."""
-        now = self._world.micros()
-        row = await tx.one(store.LOCK, key=key, expires_at=now)
-        hits = rules.refund_window(_window_state(row), stamp)
-        if hits:
-            await tx.run(store.REPLACE, at_key=key, new_state=_dump(list(hits)))
-        else:
-            await tx.run(store.CLEAR, key=key)
+    async def give_back(self, tx: Transaction, key: bytes, stamp: int, *, is_alone: bool = False) -> None:
+        """Take one counted hit out of a window again.
+
+        Args:
+            tx: The transaction of the change.
+            key: The window's.
+            stamp: The hit's.
+            is_alone: There was no other hit when it was counted; which way is tried first, nothing more.
+        """
+        hit = _dump((stamp, 1))
+
+        async def as_the_only_one() -> int:
+            return await tx.run(store.CLEAR_IF, key=key, state=f"[{hit}]")
+
+        async def out_of_several() -> int:
+            return await tx.run(store.TAKE_OUT, at_key=key, hit_and_comma=f"{hit},", comma_and_hit=f",{hit}")
+
+        usual, other = (as_the_only_one, out_of_several) if is_alone else (out_of_several, as_the_only_one)
+        if not await usual() and not await other():
+            await self._give_back_by_hand(tx, key, stamp)
         self._shut.pop(key, None)
 
+    async def _give_back_by_hand(self, tx: Transaction, key: bytes, stamp: int) -> None:
+        """For a hit that shares its slot with others, or has left the window."""
+        states = await store.lock(tx, [(key, self._world.micros())])
+        hits = rules.refund_window(_hits(states[key]), stamp)
+        if hits:
+            await tx.run(store.REPLACE, at_key=key, new_state=_dump(hits))
+        else:
+            await tx.run(store.CLEAR, key=key)
+
     async def _give_try_back(self, tx: Transaction, item: HeldHit) -> None:
-        expires = self._world.micros() + span_micros(_LOCK_KEPT)
-        row = await tx.one(store.LOCK, key=item.key, expires_at=expires)
-        state = _lock_state(row)
+        expires = self._kept_until(item.hit, self._world.micros())
+        state = _lock_state((await store.lock(tx, [(item.key, expires)]))[item.key])
         given_back = rules.refund_lock(
             state, item.before if item.locks and state.until == item.stamp else None
         )
-        await _save(tx, item.key, astuple(given_back), expires)
+        await store.save(tx, [(item.key, _dump(astuple(given_back)), expires)])
 
     def failure_events(self, held: Held, account_id: str | None) -> list[Event]:
         """What a counted failure means beyond itself: the account is now locked, or its password disabled."""
@@ -284,9 +317,6 @@ class Throttle:
     async def sweep(self, tx: Transaction, batch: int) -> int:
         """Remove counters that no longer count, at most `batch`."""
         return await tx.run(store.SWEEP, now=self._world.micros(), batch=batch)
-
-    async def _hits(self, tx: Reads, key: bytes, expires_at: int) -> rules.Hits:
-        return _window_state(await tx.one(store.LOCK, key=key, expires_at=expires_at))
 
     def _is_allowed(self, hit: Hit) -> bool:
         if not (_is_by_network(hit) and self._allowed):
@@ -346,21 +376,13 @@ def _is_by_network(hit: Hit) -> bool:
     return isinstance(hit.limit, Window) and hit.limit.by_network
 
 
-def _window_state(row: store.Counted | None) -> rules.Hits:
-    if row is None or not row.state:
-        return ()
-    return tuple((at, count) for at, count in orjson.loads(row.state))
+def _hits(stored: str) -> rules.Hits:
+    return tuple((at, count) for at, count in orjson.loads(stored)) if stored else ()
 
 
-def _lock_state(row: store.Counted | None) -> rules.LockState:
-    if row is None or not row.state:
-        return rules.LockState()
-    return rules.LockState(*orjson.loads(row.state))
+def _lock_state(stored: str) -> rules.LockState:
+    return rules.LockState(*orjson.loads(stored)) if stored else rules.LockState()
 
 
 def _dump(state: object) -> str:
     return orjson.dumps(state).decode()
-
-
-async def _save(tx: Transaction, key: bytes, state: object, expires_at: int) -> None:
-    await tx.run(store.SAVE, at_key=key, new_state=_dump(state), new_expires_at=expires_at)
