@@ -59,7 +59,7 @@ async def _visit(client: httpx2.AsyncClient, issuer: Issuer) -> None:
     }
     assert (await client.get("/notes", headers=bearer(issuer.token(scope="")))).status_code == 403
     refused = await client.get("/notes", headers=bearer(issuer.token(aud="https://other.example")))
-    assert (refused.status_code, refused.json()["detail"]) == (401, "token_invalid")
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_invalid")
     assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
     issuer.end_session()
     answer = await client.get("/notes", headers=bearer(token))
@@ -68,7 +68,7 @@ async def _visit(client: httpx2.AsyncClient, issuer: Issuer) -> None:
             break
         await asyncio.sleep(0.005)
         answer = await client.get("/notes", headers=bearer(token))
-    assert answer.json()["detail"] == "session_ended"
+    assert answer.json()["code"] == "session_ended"
 
 
 def test_the_worker_answers(tmp_path: Path) -> None:

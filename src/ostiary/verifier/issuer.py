@@ -1,10 +1,9 @@
 """Owns where an issuer is: its name, and the two addresses that a verifier asks there."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from ostiary.kernel.errors import Misuse
+from ostiary.protocols.service_address import read_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +40,6 @@ class Issuer:
         return f"{self.feed_url}?{cursor}wait={wait}"
 
 
-def _checked(what: str, url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise Misuse(f"{what}: this is no address") from None
-    if not url.isascii() or not url.isprintable() or " " in url or not host:
-        raise Misuse(f"{what}: give an absolute address such as https://id.example.com")
-    if parts.query or parts.fragment or parts.username is not None or parts.password is not None:
-        raise Misuse(
-            f"{what}: an address with query, fragment or user is none of an issuer (RFC 8414 section 2)"
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise Misuse(f"{what}: must begin with https://; http:// is for a loopback address only")
+def _checked(setting: str, url: str) -> str:
+    read_address(setting, url)
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
