@@ -16,6 +16,8 @@ import pytest
 from ostiary.cli import main
 from ostiary.core.keys.root import parse_root
 from ostiary.kernel.secret import Secret
+from ostiary.kernel.world import World
+from ostiary.protocols.jose.keys import SigningKey
 from ostiary.storage import migrate
 from tests.support.ports import free_port
 from tests.support.server import ROOT_SECRET, production
@@ -74,11 +76,11 @@ COMMANDS = {
     ("root-secret",): ("backups need both",),
     ("passwords",): ("calibrate",),
     ("passwords", "calibrate"): ("--target", "--json", "OWASP"),
-    ("keys",): ("list", "rotate", "retire", "reseal"),
     ("mail",): ("list", "resend", "test"),
     ("mail", "list"): ("--dead", "--limit", "--json", "sealed"),
     ("mail", "resend"): ("[ID]", "--all", "--json", "expired"),
     ("mail", "test"): ("ADDRESS", "--language", "--json", "answered"),
+    ("keys",): ("list", "rotate", "retire", "import", "reseal"),
 }
 
 
@@ -228,7 +230,8 @@ def test_keys_by_hand(terminal: Terminal, tmp_path: Path) -> None:
     made = terminal.run("keys", "list", "--dev", "--data", str(tmp_path))
     assert made.code == 0
     before = listed()
-    assert {key["state"] for key in before} == {"current"}
+    assert {key["state"] for key in before if key["purpose"] != "signing"} == {"current"}
+    assert {key["state"] for key in before if key["purpose"] == "signing"} == {"current", "next"}
     assert all(key["id"] in made.out for key in before)
     rotated = json.loads(terminal.run("keys", "rotate", "csrf", *data).out)
     assert rotated["purpose"] == "csrf"
@@ -243,10 +246,18 @@ def test_keys_by_hand(terminal: Terminal, tmp_path: Path) -> None:
     assert json.loads(terminal.run("keys", "retire", old["id"], *data).out)["purpose"] == "csrf"
     assert old["id"] not in {key["id"] for key in listed()}
     assert json.loads(terminal.run("keys", "reseal", *data).out) == {"resealed": 0}
+    taken = tmp_path / "own.pem"
+    taken.write_bytes(SigningKey.generate(World()).to_pem().reveal_bytes())
+    assert terminal.run("keys", "import", str(tmp_path / "nothing.pem"), *data).code == 2
+    imported = json.loads(terminal.run("keys", "import", str(taken), *data).out)
+    assert imported["imported"]
+    assert json.loads(terminal.run("keys", "rotate", *data).out)["key_id"] == imported["key_id"]
     another = terminal.run("root-secret").out.strip()
     given = {"root_secret": another, "root_secret_previous": (tmp_path / "root-secret").read_text().strip()}
     resealed = terminal.run("keys", "reseal", "--dev", *data, **given)
-    assert json.loads(resealed.out) == {"resealed": len(listed_with(terminal, tmp_path, another))}
+    assert json.loads(resealed.out) == {
+        "resealed": sum(key["purpose"] != "signing" for key in listed_with(terminal, tmp_path, another))
+    }
     assert terminal.run("keys", "list", *data).code == 2, "the old root secret opens nothing any more"
 
 

@@ -100,7 +100,10 @@ async def _send_everywhere(kit: Kit, fields: tuple[str, ...], words: str) -> Non
     browser = kit.browser(sends_csrf=False)
     names = ("token", "next", "done", "use", "email")
     for line in kit.engine.app.declared:
-        if line.path.startswith(("/auth", "/dev", "/assets", "/healthz", "/readyz")) or "{" in line.path:
+        if (
+            line.path.startswith(("/auth", "/oauth2", "/dev", "/assets", "/healthz", "/readyz"))
+            or "{" in line.path
+        ):
             continue
         if line.method == "GET":
             answer = await browser.get(line.path, params=dict.fromkeys(names, words))

@@ -22,6 +22,7 @@ PUBLIC = {
     ("POST", "/login/factor"),
     ("GET", "/logout"),
     ("POST", "/logout"),
+    ("GET", "/oauth2/jwks"),
     ("GET", "/signup"),
     ("POST", "/signup"),
     ("GET", "/signup/check"),

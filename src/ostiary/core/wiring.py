@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
+from ostiary.core.keys.signing.keys import SigningKeys
 from ostiary.core.mail.post import Post
 from ostiary.core.once.once import Once
 from ostiary.core.outbox.outbox import Outbox
@@ -26,6 +27,7 @@ class Parts:
     settings: Settings
     database: Database
     ring: Keyring
+    signing: SigningKeys
     throttle: Throttle
     once: Once
     passwords: Passwords

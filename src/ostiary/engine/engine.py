@@ -11,8 +11,6 @@ from datetime import timedelta
 from typing import Final, Self
 
 from ostiary.core.device import read_device
-from ostiary.core.keys.ring import PURPOSES
-from ostiary.core.keys.watch import KeyWatch
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.post import KIND, Transport, mail_deliverer
 from ostiary.core.mail.settings import MailSettings
@@ -20,6 +18,7 @@ from ostiary.core.mail.smtp import SmtpTransport
 from ostiary.core.outbox.worker import Worker
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.engine.features import RIBS
+from ostiary.engine.keys import open_keys
 from ostiary.engine.settings import EngineSettings, development_path
 from ostiary.engine.wire import chores, wire
 from ostiary.http import mailbox, pages
@@ -135,10 +134,8 @@ class Engine:
             await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
             compile_all(self.core.database.dialect)
             await self.core.database.open()
-            watch = KeyWatch(self.core.world, self.core.database, self.core.ring)
             try:
-                await self.core.ring.open(self.core.database, PURPOSES.values())
-                await watch.look()
+                watch = await open_keys(self.core)
             except BaseException:
                 await self.core.database.close()
                 raise

@@ -13,8 +13,8 @@ from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
 from ostiary.core.keys import rotation
 from ostiary.core.keys.ring import Keyring, RingPepper
-from ostiary.core.keys.root import RootSeal, parse_root
-from ostiary.core.keys.settings import KeySettings
+from ostiary.core.keys.signing import rotation as signing_rotation
+from ostiary.core.keys.signing.keys import SigningKeys
 from ostiary.core.mail.compose import Composer
 from ostiary.core.mail.notices import Notices
 from ostiary.core.mail.post import Post
@@ -46,13 +46,12 @@ from ostiary.core.throttle import limits as throttle_limits
 from ostiary.core.throttle.settings import ThrottleSettings
 from ostiary.core.throttle.throttle import Throttle
 from ostiary.core.wiring import Core, Parts
+from ostiary.engine import keys
 from ostiary.engine.settings import EngineSettings
 from ostiary.http.rib import Rib
 from ostiary.http.settings import HttpSettings
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import EventType
-from ostiary.kernel.origin import Origin
-from ostiary.kernel.secret import Secret
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
 from ostiary.storage import guard
@@ -62,6 +61,7 @@ from ostiary.storage.database import Database, Transaction
 CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *access.EVENTS,
     *rotation.EVENTS,
+    *signing_rotation.EVENTS,
     *accounts.EVENTS,
     *profile.EVENTS,
     *sessions.EVENTS,
@@ -75,7 +75,6 @@ Sweep = Callable[[Transaction, int], Awaitable[int]]
 
 _BATCH: Final = 500
 _SWEEP_EVERY: Final = timedelta(minutes=10)
-_ROTATE_EVERY: Final = timedelta(hours=1)
 
 
 def event_types(ribs: Sequence[Rib]) -> tuple[EventType, ...]:
@@ -105,7 +104,7 @@ def wire(
         pool_size=engine.database_pool_size,
         prepared_statements=engine.database_prepared_statements,
     )
-    ring = Keyring(world, *_roots(engine))
+    ring = Keyring(world, *keys.roots(engine))
     outgoing = Outgoing(settings.of(OutgoingSettings).reach(dev=engine.dev))
     outbox = Outbox(world, ring, settings.of(OutboxSettings))
     composer = Composer(
@@ -120,6 +119,7 @@ def wire(
         settings=settings,
         database=database,
         ring=ring,
+        signing=SigningKeys(ring),
         throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
         once=Once(world, ring),
         passwords=Passwords(
@@ -153,17 +153,6 @@ def wire(
     return Core(**plugged, runner=runner, factors=factors, door=door), composer
 
 
-def _roots(engine: EngineSettings) -> tuple[RootSeal, RootSeal | None]:
-    """The root secret in force, and the one before it."""
-    primary = RootSeal(parse_root(engine.root_secret or Secret("")))
-    if not engine.root_secret_previous:
-        return primary, None
-    try:
-        return primary, RootSeal(parse_root(engine.root_secret_previous))
-    except Misuse as error:
-        raise Misuse(str(error).replace("root_secret", "root_secret_previous", 1)) from None
-
-
 def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:
     """The URL of a page if some rib has it; a mail never links to nothing."""
     has = any(route.path == path for rib in ribs for route in rib.hot_routes)
@@ -192,23 +181,9 @@ def chores(parts: Core, ribs: Sequence[Rib]) -> list[Chore]:
         _sweep("expired counters", parts.throttle.sweep),
         _sweep("old sessions", parts.sessions.sweep),
         dead_letter_chore(parts.settings.of(OutboxSettings)),
-        _rotation(parts),
+        *keys.chores(parts),
         *(chore for rib in ribs for chore in rib.chores(parts)),
     ]
-
-
-def _rotation(core: Core) -> Chore:
-    """New keys when they are due. It looks often and does little, so that a process that is never up for long, too,
-    keeps the schedule."""
-    every = core.settings.of(KeySettings).ring_rotation
-
-    async def run(database: Database, world: World) -> int:
-        if not await rotation.is_due(database, every, world.micros()):
-            return 0
-        async with core.runner.flow(Origin()) as flow:
-            return await flow.change(lambda change: rotation.follow_schedule(change, core.ring, every))
-
-    return Chore("keys of the ring", _ROTATE_EVERY, run)
 
 
 def _sweep(name: str, batch: Sweep) -> Chore:

@@ -2,31 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from ostiary.core.accounts.store import password
-from ostiary.core.change import Change
 from ostiary.core.keys import rotation, store
 from ostiary.core.keys.ring import PEPPER, PURPOSES, Purpose
 from ostiary.core.keys.rotation import KNOWN_BEFORE, due
 from ostiary.core.keys.store import SealedKey
 from ostiary.features.keys import flow
 from ostiary.kernel.errors import Misuse, Refused
-from ostiary.kernel.origin import Origin
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import span_micros
 from ostiary.storage.statement import Query, command
 from ostiary.testing import Kit, running
-from ostiary.testing.clock import TurnedClock
+from tests.core.keys.stage import changed, processes, seen
 
-T = TypeVar("T")
 DAY = span_micros(timedelta(days=1))
 EVERY = timedelta(days=90)
 OUTBOX, CSRF, ATTEMPT = PURPOSES["outbox"], PURPOSES["csrf"], PURPOSES["attempt"]
@@ -43,24 +39,6 @@ def key(wanted: Purpose, generation: int, created: int, active: int | None = Non
     return SealedKey(
         made, wanted.name, generation, b"", created, created if active is None else active, "root"
     )
-
-
-async def changed(kit: Kit, work: Callable[[Change], Awaitable[T]]) -> T:
-    """Run a change."""
-    async with kit.engine.core.runner.flow(Origin()) as running_flow:
-        return await running_flow.change(work)
-
-
-async def seen(kit: Kit, expected: Callable[[], bool]) -> None:
-    """Wait until a process has noticed something.
-
-    Raises:
-        AssertionError: it does not within ten seconds.
-    """
-    deadline = asyncio.get_running_loop().time() + 10
-    while not expected():
-        assert asyncio.get_running_loop().time() < deadline, "the change was not noticed"
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -100,15 +78,6 @@ async def test_a_new_key_is_known_before_it_is_used(kit: Kit) -> None:
     assert ring.seal(OUTBOX, b"letter").startswith(f"{new}.")
     assert ring.open_sealed(OUTBOX, sealed) == b"letter"
     assert ring.check_mac(OUTBOX, mac, "part")
-
-
-async def processes(stack: AsyncExitStack, folder: Path, url: str, count: int, **given: Any) -> list[Kit]:
-    """Several engines on one database."""
-    clock, root = TurnedClock(), os.urandom(32).hex()
-    return [
-        await stack.enter_async_context(running(folder, database=url, clock=clock, root_secret=root, **given))
-        for _ in range(count)
-    ]
 
 
 async def test_other_processes_follow(database_url: str, tmp_path: Path) -> None:

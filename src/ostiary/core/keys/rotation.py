@@ -19,17 +19,17 @@ from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.world import from_micros, span_micros
 from ostiary.storage.database import Reads
 
-ROTATED: Final = EventType(
+KEY_ROTATED: Final = EventType(
     "key_rotated", "A key took over from another one.", Severity.NOTICE, ("purpose", "key_id", "by")
 )
-RETIRED: Final = EventType(
+KEY_RETIRED: Final = EventType(
     "key_retired",
     "An operator ended a key: what was made with it is worth nothing from then on.",
     Severity.WARNING,
     ("purpose", "key_id"),
 )
 RESEALED: Final = EventType("keyring_resealed", "Another root secret seals the keyring.", Severity.WARNING)
-EVENTS: Final = (ROTATED, RETIRED, RESEALED)
+EVENTS: Final = (KEY_ROTATED, KEY_RETIRED, RESEALED)
 
 # A new key is known before it is used: longer than processes take to look, with room for clocks that disagree.
 KNOWN_BEFORE: Final = timedelta(seconds=10)
@@ -124,7 +124,7 @@ async def follow_schedule(change: Change, ring: Keyring, every: timedelta) -> in
     Returns:
         How many keys were made or dropped.
     """
-    root = await _begin(change, ring)
+    root = await raise_version(change, ring)
     wanted = due(await change.all(store.LOAD), every, change.micros)
     for purpose, newest in wanted.rotate:
         await _add(change, ring, root, purpose, newest, SCHEDULE, at_once=False)
@@ -139,7 +139,7 @@ async def rotate(change: Change, ring: Keyring, wanted: Purpose) -> str:
     Returns:
         Its id.
     """
-    root = await _begin(change, ring)
+    root = await raise_version(change, ring)
     line = [row.generation for row in await change.all(store.LOAD) if row.purpose == wanted.name]
     newest = max(line, default=0)
     return await _add(change, ring, root, wanted, newest, OPERATOR, at_once=False)
@@ -154,7 +154,7 @@ async def retire(change: Change, ring: Keyring, key_id: str) -> Purpose | None:
     Raises:
         Misuse: things are stored that only this key can read or check.
     """
-    root = await _begin(change, ring)
+    root = await raise_version(change, ring)
     rows = await change.all(store.LOAD)
     row = next((row for row in rows if row.id == key_id), None)
     if row is None:
@@ -169,7 +169,7 @@ async def retire(change: Change, ring: Keyring, key_id: str) -> Purpose | None:
     if not any(other.generation > row.generation and other.active_at <= change.micros for other in line):
         await _add(change, ring, root, wanted, line[-1].generation, OPERATOR, at_once=True)
     await change.run(store.DROP, id=key_id)
-    await change.emit(RETIRED(purpose=wanted.name, key_id=key_id))
+    await change.emit(KEY_RETIRED(purpose=wanted.name, key_id=key_id))
     return wanted
 
 
@@ -182,7 +182,7 @@ async def reseal(change: Change, ring: Keyring) -> int:
     Raises:
         Misuse: neither root secret sealed them.
     """
-    before = await _begin(change, ring)
+    before = await raise_version(change, ring)
     root, done = ring.roots.primary, 0
     for row in await change.all(store.LOAD):
         if row.root == root.id:
@@ -198,7 +198,7 @@ async def reseal(change: Change, ring: Keyring) -> int:
     return done
 
 
-async def _begin(change: Change, ring: Keyring) -> RootSeal:
+async def raise_version(change: Change, ring: Keyring) -> RootSeal:
     """Raise the version, wait for whoever else changes the ring, and say what the ring is sealed with now."""
     state = await change.one(store.BUMP)
     if state is None:
@@ -213,5 +213,5 @@ async def _add(
     row = ring.fresh(wanted, newest + 1, root, active_at)
     await change.run(store.ADD, **row)
     key_id = str(row["id"])
-    await change.emit(ROTATED(purpose=wanted.name, key_id=key_id, by=by))
+    await change.emit(KEY_ROTATED(purpose=wanted.name, key_id=key_id, by=by))
     return key_id

@@ -1,19 +1,23 @@
 """Owns the commands ``ostiary keys …``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ostiary.core.keys.rotation import RingKey
+from ostiary.core.keys.signing.rotation import SIGNING
 from ostiary.core.wiring import Core
 from ostiary.features.keys import flow
+from ostiary.features.keys.flow import KeyView
 from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say
+from ostiary.kernel.errors import Misuse
+from ostiary.kernel.secret import Secret
 
 
 def commands(open_core: Open) -> typer.Typer:
     """The commands, on an engine that `open_core` opens."""
     app = typer.Typer()
-    keys = typer.Typer(help="Keys: list, rotate, retire, reseal.", no_args_is_help=True)
+    keys = typer.Typer(help="Keys: list, rotate, retire, import, reseal.", no_args_is_help=True)
     app.add_typer(keys, name="keys")
 
     @keys.command("list")
@@ -29,23 +33,24 @@ def commands(open_core: Open) -> typer.Typer:
 
     @keys.command()
     def rotate(
-        purpose: Annotated[str, typer.Argument(help="What the key is for, as in `ostiary keys list`.")],
+        purpose: Annotated[
+            str, typer.Argument(help="What the key is for, as in `ostiary keys list`.")
+        ] = SIGNING,
         data: DataOption = None,
         database: DatabaseOption = None,
         dev: DevOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        """Make the next key of a purpose. It takes over in ten seconds; what the one before made stays good."""
+        """Let the next key of a purpose take over: a signing key at once, a key of the ring in ten seconds.
+
+        What the key before made stays good.
+        """
 
         async def work(core: Core) -> str:
             return await flow.rotate(core, purpose)
 
         key_id = open_core(work, data=data, database=database, dev=dev)
-        say(
-            as_json,
-            {"key_id": key_id, "purpose": purpose},
-            f"key {key_id} takes over for {purpose} in 10 seconds",
-        )
+        say(as_json, {"key_id": key_id, "purpose": purpose}, f"key {key_id} takes over for {purpose}")
 
     @keys.command()
     def retire(
@@ -63,6 +68,24 @@ def commands(open_core: Open) -> typer.Typer:
         purpose = open_core(work, data=data, database=database, dev=dev)
         say(as_json, {"key_id": key_id, "purpose": purpose}, f"key {key_id} for {purpose} is retired")
 
+    @keys.command("import")
+    def import_key(
+        file: Annotated[Path, typer.Argument(help="A private key as PEM, not encrypted.")],
+        data: DataOption = None,
+        database: DatabaseOption = None,
+        dev: DevOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Let a signing key of your own be the next one. The schedule or `ostiary keys rotate` lets it take over."""
+        pem = _read(file)
+
+        async def work(core: Core) -> tuple[str, bool]:
+            return await flow.take_in(core, pem)
+
+        kid, is_new = open_core(work, data=data, database=database, dev=dev)
+        words = f"key {kid} is the next one to sign" if is_new else f"key {kid} is known already"
+        say(as_json, {"key_id": kid, "imported": is_new}, words)
+
     @keys.command()
     def reseal(
         data: DataOption = None,
@@ -78,15 +101,24 @@ def commands(open_core: Open) -> typer.Typer:
     return app
 
 
-def _view(key: RingKey) -> dict[str, object]:
+def _read(file: Path) -> Secret:
+    try:
+        return Secret(file.read_bytes())
+    except OSError as error:
+        raise Misuse(f"cannot read {file}: {error.strerror}") from None
+
+
+def _view(key: KeyView) -> dict[str, object]:
     return {
         "id": key.id,
         "purpose": key.purpose,
         "state": key.state,
+        "since": key.since,
         "created_at": key.created_at,
-        "active_at": key.active_at,
+        "algorithm": key.algorithm,
     }
 
 
-def _line(key: RingKey) -> str:
-    return f"{key.purpose:16} {key.id:10} {key.state:9} since {key.active_at:%Y-%m-%d %H:%M:%S} UTC"
+def _line(key: KeyView) -> str:
+    kind = f"  {key.algorithm}" if key.algorithm else ""
+    return f"{key.purpose:16} {key.state:9} since {key.since:%Y-%m-%d %H:%M:%S} UTC  {key.id}{kind}"
