@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -378,3 +378,9 @@ def test_tokens_do_not_show() -> None:
     assert "access-1" not in repr(site.tokens())
     assert "refresh-1" not in repr(site.tokens())
     assert "refresh" not in str(SessionOver("session_ended"))
+
+
+def test_an_end_without_a_time_zone_is_misuse() -> None:
+    """It would be compared with another time than was meant."""
+    with pytest.raises(Misuse, match="time zone"):
+        Tokens(Secret("a"), Secret("b"), datetime(2027, 1, 1))

@@ -133,6 +133,21 @@ async def test_keys_that_become_none_leave_the_old_ones(
     assert (verifier.state.name, words in verifier.state.trouble) == ("stale", True)
 
 
+async def test_a_look_that_failed_is_made_good_soon(issuer: Issuer, verifier: Verifier, hands: Hands) -> None:
+    """One failure on the way of a token with an unknown key does not stay in the state for minutes."""
+    await verifier.verify(issuer.token())
+    issuer.keys_answer = Answer(503)
+    hands.turn(timedelta(seconds=11))
+    with pytest.raises(Unavailable):
+        await verifier.verify(issuer.token(SigningKey.generate(World(), kid="unknown")))
+    issuer.keys_answer = None
+    hands.turn(timedelta(seconds=30))
+    await until(lambda: verifier.state.name == "following")
+    assert (
+        await refused(verifier, issuer.token(SigningKey.generate(World(), kid="unknown"))) is Why.KEY_UNKNOWN
+    )
+
+
 async def test_a_slow_answer_is_given_up(
     issuer: Issuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

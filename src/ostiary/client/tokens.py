@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ostiary.kernel.errors import SESSION_ENDED, Refused, Unavailable
+from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, Unavailable
 from ostiary.kernel.secret import Secret
 from ostiary.protocols import strict_json
 
@@ -44,6 +44,10 @@ class Tokens:
     access_token: Secret
     refresh_token: Secret
     expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise Misuse("tokens: expires_at needs a time zone, such as UTC")
 
     @classmethod
     def read(cls, members: Mapping[str, Any], now: datetime) -> "Tokens":

@@ -7,6 +7,7 @@ the issuer answers when there is news, or after 25 s.
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -85,6 +86,7 @@ class Follower:
         self._is_refusing = False
         self._misses: dict[str | None, float] = {}
         self._looked_at: float | None = None
+        self._keys_due_at = -math.inf
         self._looking: asyncio.Task[None] | None = None
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._tried = asyncio.Event()
@@ -153,9 +155,8 @@ class Follower:
         """Fetch the keys; whoever comes while that is going on waits for the same answer."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._fetch_keys(), name="ostiary verifier: look")
-        await asyncio.wait(
-            {self._looking}
-        )  # unlike awaiting it, this ends nothing when the waiting task is cancelled
+        # Unlike awaiting the task, this does not end it when somebody who waits is cancelled.
+        await asyncio.wait({self._looking})
 
     async def _fetch_keys(self) -> None:
         self._looked_at = self._world.monotonic()
@@ -164,7 +165,9 @@ class Follower:
         except Exception as failed:  # noqa: BLE001 - whatever it is, a failed look is never a dead follower
             self._note("keys", f"keys: {_in_words(failed)}")
         else:
-            self._knowledge.learn_keys(keys, self.moment(), KEYS_EVERY)
+            moment = self.moment()
+            self._knowledge.learn_keys(keys, moment, KEYS_EVERY)
+            self._keys_due_at = moment.steady + KEYS_EVERY.total_seconds()
             self._misses.clear()
             self._has_keys.set()
             self._note("keys", "")
@@ -181,14 +184,16 @@ class Follower:
     async def _follow_keys(self) -> None:
         failures = 0
         while True:
-            await self._look()
+            # Also when a look for an unknown key has failed meanwhile: trouble is not left alone for minutes.
+            if "keys" in self._trouble or self._world.monotonic() >= self._keys_due_at:
+                await self._look()
             if "keys" in self._trouble:
                 self._tried.set()
                 failures += 1
                 await self._pause(failures)
             else:
                 failures = 0
-                await self._world.sleep(KEYS_EVERY)
+                await self._world.sleep(KEYS_AT_MOST_EVERY)
 
     async def _follow_feed(self) -> None:
         cursor: str | None = None

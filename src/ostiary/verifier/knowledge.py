@@ -72,7 +72,8 @@ class Knowledge:
 
     def learn_revoked(self, entries: Iterable[Entry], moment: Moment, *, is_all: bool) -> None:
         """The feed has told these; `is_all` when there was no more to tell."""
-        self._revoked.add(entries, int(moment.wall.timestamp() - self._leeway))
+        published = {key.kid for key in self.keys}
+        self._revoked.add(entries, int(moment.wall.timestamp() - self._leeway), published)
         if is_all:
             self._followed_at = moment.steady
 
