@@ -84,10 +84,22 @@ def ostiary(
     """ostiary, the keeper of the door: authentication and authorization."""
 
 
+def _plug(commands: typer.Typer) -> None:
+    """Add a rib's commands. A group that several ribs bring, such as `users`, is one group with all their commands."""
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    app.registered_commands += commands.registered_commands
+    for group in commands.registered_groups:
+        begun = groups.get(group.name)
+        if begun is None or group.typer_instance is None:
+            app.registered_groups.append(group)
+        else:
+            begun.registered_commands += group.typer_instance.registered_commands
+
+
 app.add_typer(mail.commands(_open, _engine), name="mail")
 for rib in RIBS:
     if rib.commands is not None:
-        app.add_typer(rib.commands(_open))
+        _plug(rib.commands(_open))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from ostiary.features.claim import manifest as claim
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.keys import manifest as keys
 from ostiary.features.my_sessions import manifest as my_sessions
+from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
 from ostiary.features.signin import manifest as signin
 from ostiary.features.totp import manifest as totp
@@ -18,6 +19,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     registration.RIB,
     email_verification.RIB,
     totp.RIB,
+    password.RIB,
     my_sessions.RIB,
     account.RIB,
     activity.RIB,

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.core.signin.door import Entry, SignedIn
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
@@ -72,6 +73,23 @@ def session_cookies(visit: Visit, session: Session, token: Secret) -> list[Heade
     """The cookies of a session that has just begun, or just got another id (`Sessions.renew`)."""
     kept_for = _keep_for(session, session.last_seen_at)  # this very moment, exactly
     return [visit.edge.cookies.set_session(token, kept_for), csrf_cookie(visit, session)]
+
+
+def renewed_cookies(
+    visit: Visit, before: Account, after: Account, session: Session, token: Secret
+) -> list[Header]:
+    """The cookies of a session that went on under another id, when its account's epoch was raised.
+
+    Args:
+        before: The account before the change.
+        after: The account now. A browser that it knew before, it knows still.
+    """
+    cookies, known = visit.edge.cookies, visit.edge.core.door.known
+    headers = session_cookies(visit, session, token)
+    if known.hit(visit.cookies.known, before.id, before.security_epoch) is not None:
+        note = known.remember(visit.cookies.known, after.id, after.security_epoch)
+        headers.append(cookies.set_known(note, KNOWN_FOR))
+    return headers
 
 
 def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:

@@ -1,10 +1,11 @@
-"""Owns what pages read from a submitted form, and what is wrong with it, field by field."""
+"""Owns what pages read from a submitted form, what is wrong with it, field by field, and what they tell beforehand."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.secret import Secret
+from ostiary.protocols.password_rules import PasswordRules
 
 
 class Form:
@@ -65,12 +66,38 @@ class Form:
         """Say what is wrong with a field."""
         self.errors.setdefault(name, []).append(message)
 
-    def blame(self, refused: Refused) -> bool:
-        """Put a flow's refusal next to the fields that it is about; False when it is about none."""
+    def blame(self, refused: Refused, chosen_in: str = "password") -> bool:
+        """Put a flow's refusal next to the fields that it is about; False when it is about none.
+
+        Args:
+            chosen_in: The field in which a new password is chosen.
+        """
         details: Mapping[str, Any] = refused.details
         for error in details.get("errors", ()):
             self.refuse(str(error["loc"][-1]), error["message"])
         # The summary follows the form, where a new password comes last.
         for violation in details.get("violations", ()):
-            self.refuse("password", violation["message"])
+            self.refuse(chosen_in, violation["message"])
         return bool(self.errors)
+
+
+def rules_in_words(rules: PasswordRules) -> list[str]:
+    """What a new password must be, told beforehand."""
+    words = [f"At least {rules.min_length} characters; spaces and any others are fine."]
+    kinds = [
+        name
+        for name, is_required in (
+            ("an upper-case letter", rules.require_upper),
+            ("a lower-case letter", rules.require_lower),
+            ("a digit", rules.require_digit),
+            ("a symbol or a space", rules.require_symbol),
+        )
+        if is_required
+    ]
+    if kinds:
+        words.append("With " + " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1]))) + ".")
+    if rules.blocklist:
+        words.append("Not a common password, nor your name or address.")
+    if rules.breaches:
+        words.append("Not one that is known from a data breach.")
+    return words

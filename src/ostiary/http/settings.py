@@ -87,6 +87,27 @@ def check_base_url(url: str, dev: bool) -> ParsedBase:
     return base
 
 
+def check_link_target(name: str, url: str) -> None:
+    """Judge a page of the operator's own front end that links in mails lead to (E9).
+
+    Args:
+        name: The setting, for the message.
+        url: The page; the token is added as ``?token=…``.
+
+    Raises:
+        ValueError: it is no absolute https URL, or it has a query or a fragment.
+    """
+    parts = urlsplit(url)
+    if not _VISIBLE.fullmatch(url) or "\\" in url:
+        raise ValueError(f"{name}: must be an absolute URL without spaces")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{name}: without query and fragment; the token is added as ?token=…")
+    try:
+        parse_base_url(f"{parts.scheme}://{parts.netloc}")
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 def _check_destination(url: str) -> None:
     parts = urlsplit(url)
     if not _VISIBLE.fullmatch(url) or "\\" in url or parts.fragment or "@" in parts.netloc:

@@ -30,6 +30,8 @@ class EventType:
         tell_owner: The account's owner is told by mail.
         words: The sentence by which the owner recognises it in the account's activity, with fields in braces:
             "Signed in with {amr}."; "" for what is no owner's business, or is said by another event.
+        at_every_address: Told at every proven address, not only at the primary one. Not for what a stranger can cause
+            for an address that he guesses: how many addresses there are would show (L16).
     """
 
     name: str
@@ -39,6 +41,7 @@ class EventType:
     ends_sessions: bool = False
     tell_owner: bool = False
     words: str = ""
+    at_every_address: bool = False
 
     def __call__(self, account_id: str | None = None, **data: Value) -> "Event":
         """An event of this kind.

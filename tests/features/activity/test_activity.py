@@ -33,6 +33,7 @@ WORDLESS = {
     "mail_dead": "is about the outbox",
     "mail_requeued": "is about the outbox",
     "verification_failed": "names no account",
+    "password_reset_failed": "names no account",
     "claim_issued": "is about the deployment",
     "key_rotated": "is about the deployment",
     "key_retired": "is about the deployment",

@@ -1,12 +1,13 @@
 """Owns what an account is, the gate through which it is loaded, and the changes of its state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.accounts import store
 from ostiary.core.accounts.address import Address, find_email
+from ostiary.core.accounts.claims import claims
 from ostiary.core.accounts.claims.claims import Claim
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Refused, code
@@ -55,7 +56,14 @@ EMAIL_VERIFIED: Final = EventType(
     fields=("by",),
     words="An e-mail address was confirmed by {by}.",
 )
-EVENTS: Final = (DISABLED, ENABLED, REGISTRATION, EMAIL_VERIFIED)
+CREDENTIALS_VOIDED: Final = EventType(
+    "credentials_voided",
+    "Somebody else than who set an account up proved its mailbox: what was set up before counts for nothing.",
+    Severity.WARNING,
+    ends_sessions=True,
+    words="What was set up before your address was confirmed counts no more.",
+)
+EVENTS: Final = (DISABLED, ENABLED, REGISTRATION, EMAIL_VERIFIED, CREDENTIALS_VOIDED)
 
 
 class Status(StrEnum):
@@ -144,10 +152,15 @@ async def find_at(reads: Reads, address: Address | None) -> store.Found | None:
     return await reads.one(store.FIND, kind=EMAIL, normal=address.normal if address else "")
 
 
+def subject_of(account_id: str) -> str:
+    """What counters count of an account that is known."""
+    return f"account:{account_id}"
+
+
 def canonical_subject(found: store.Found | None, typed: str, address: Address | None) -> str:
     """What counters count: the account where there is one, else the normal form of what was typed (L09)."""
     if found is not None:
-        return f"account:{found.account_id}"
+        return subject_of(found.account_id)
     return f"typed:{address.normal if address else typed.strip().casefold()}"
 
 
@@ -202,24 +215,57 @@ async def redeem(change: Change, claim: Claim) -> str | None:
     )
     await lock_active(change, account_id)
     if owner is not None and owner.password_hash != claim.password_hash:
-        # Two registrations, one mailbox, and no telling whose the account is: neither password counts any more and
-        # every session ends. Who reads the mailbox sets a new password by a reset.
-        await change.run(store.RAISE_EPOCH, of_account=account_id, now=change.micros)
-        await change.run(store.DROP_PASSWORD, of_account=account_id)
+        # Two registrations, one mailbox, and no telling whose the account is: neither password counts any more. Who
+        # reads the mailbox sets a new one by a reset.
+        await void_credentials(change, account_id)
+    return account_id if await prove_email(change, account_id, claim.address) else None
+
+
+async def prove_email(change: Change, account_id: str, address: Address) -> bool:
+    """Note that an account's address is proven, in the spelling in which it was; False when it was proven before."""
     proven = await change.run(
         store.VERIFY,
         of_kind=EMAIL,
-        of_normal=claim.normal,
+        of_normal=address.normal,
         of_account=account_id,
-        new_shown=claim.shown,
+        new_shown=address.shown,
         now=change.micros,
     )
-    return account_id if proven else None
+    return bool(proven)
+
+
+async def void_credentials(change: Change, account_id: str) -> None:
+    """Let nothing count that was set up before the mailbox was proven, by whomever (L10).
+
+    Ribs that keep credentials of their own (factors, keys, linked identities) remove theirs in reaction to the event.
+    """
+    await change.run(store.RAISE_EPOCH, of_account=account_id, now=change.micros)
+    await change.run(store.DROP_PASSWORD, of_account=account_id)
+    await change.emit(CREDENTIALS_VOIDED(account_id))
+
+
+async def password_of(reads: Reads, account_id: str) -> store.PasswordRow | None:
+    """An account's password as it is now; None when it has none."""
+    return await reads.one(store.PASSWORD, account_id=account_id)
+
+
+async def set_password(change: Change, account: Account, hash_: str) -> Account:
+    """Give an account that this change has locked a password, in place of any that it has; a disabled one works again.
+
+    Whatever was begun or proven before counts for nothing from now on: the epoch is raised.
+
+    Returns:
+        The account as it is now.
+    """
+    await claims.follow(change, account.id, hash_)
+    await change.run(store.SET_PASSWORD, account_id=account.id, hash=hash_, now=change.micros)
+    await change.run(store.RAISE_EPOCH, of_account=account.id, now=change.micros)
+    return replace(account, security_epoch=account.security_epoch + 1)
 
 
 async def may_use_password(change: Change, account_id: str, hash_: str, *, ignores_disabling: bool) -> bool:
     """Whether a password that was checked before the change is still the account's (it may have been reset since)."""
-    row = await change.one(store.PASSWORD, account_id=account_id)
+    row = await password_of(change, account_id)
     return row is not None and row.hash == hash_ and (ignores_disabling or row.disabled_at is None)
 
 

@@ -203,7 +203,22 @@ ADD_PASSWORD: Final = command(
     )
     .on_conflict_do_nothing(),
 )
-# The first proof of a mailbox by another registration than the account's own: what was set before it is gone (L10).
+SET_PASSWORD: Final = command(
+    "accounts.set_password",
+    insert(password)
+    .values(
+        account_id=bindparam("account_id"), hash=bindparam("hash"), set_at=bindparam("now"), disabled_at=None
+    )
+    .on_conflict_do_update(
+        index_elements=[password.c.account_id],
+        set_={
+            "hash": bindparam("hash", type_=sa.Text),
+            "set_at": bindparam("now", type_=sa.BigInteger),
+            "disabled_at": sa.null(),
+        },
+    ),
+)
+# Whatever was begun at an older epoch counts for nothing.
 RAISE_EPOCH: Final = command(
     "accounts.raise_epoch",
     sa.update(account)

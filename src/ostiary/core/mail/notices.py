@@ -52,7 +52,7 @@ class Notices:
         return True
 
     async def _tell(self, change: Change, event: Event) -> None:
-        """One lookup and one row, whether or not there is anybody to tell (L16)."""
+        """One lookup, and at least one row whether or not there is anybody to tell (L16)."""
         recipients = await self._recipients_of(change, event.account_id or "")
         told = {
             **event.data,
@@ -61,7 +61,8 @@ class Notices:
             "device": self._device_of(change.origin.user_agent),
         }
         context = {name: told.get(name, "") for name in self._post.example_of(event.type.name) or ()}
-        to = recipients[0] if recipients else _NOBODY
-        await self._post.send(
-            change, event.type.name, to.address, context, live=bool(recipients), language=to.locale
-        )
+        listed = recipients if event.type.at_every_address else recipients[:1]
+        for to in listed or [_NOBODY]:
+            await self._post.send(
+                change, event.type.name, to.address, context, live=bool(recipients), language=to.locale
+            )

@@ -13,7 +13,7 @@ from ostiary.core.keys.ring import Keyring, framed, purpose
 from ostiary.core.once import store
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, span_micros, to_micros
-from ostiary.storage.database import Contended, Database, Transaction
+from ostiary.storage.database import Contended, Database, Reads, Transaction
 
 CODES: Final = purpose("code", "Keyed MACs of six-digit codes.", kept_for=timedelta(days=90))
 CODE_TRIES: Final = 5
@@ -106,6 +106,13 @@ class Once:
             created_at=change.micros,
             expires_at=change.micros + span_micros(use.lifetime),
         )
+
+    async def look(self, reads: Reads, use: Use, presented: Secret) -> Spent | None:
+        """What a link secret stands for, without consuming it; taking it may still come to nothing."""
+        row = await reads.one(
+            store.LOOK, hash=_hash(use, presented), purpose=use.name, now=self._world.micros()
+        )
+        return None if row is None else Spent(row.subject, orjson.loads(row.data))
 
     async def take(self, change: Change, use: Use, presented: Secret) -> Spent | None:
         """Consume a link secret: one statement, so that of any number of requests one gets it."""

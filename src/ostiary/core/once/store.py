@@ -55,17 +55,13 @@ CLAIM: Final = command(
     "once.claim",
     insert(once).values({c.name: bindparam(c.name) for c in once.columns}).on_conflict_do_nothing(),
 )
-TAKE: Final = Query(
-    "once.take",
-    sa.delete(once)
-    .where(
-        once.c.hash == bindparam("hash"),
-        once.c.purpose == bindparam("purpose"),
-        once.c.expires_at > bindparam("now"),
-    )
-    .returning(once.c.subject, once.c.data),
-    Taken,
+_good = (
+    once.c.hash == bindparam("hash"),
+    once.c.purpose == bindparam("purpose"),
+    once.c.expires_at > bindparam("now"),
 )
+LOOK: Final = Query("once.look", sa.select(once.c.subject, once.c.data).where(*_good), Taken)
+TAKE: Final = Query("once.take", sa.delete(once).where(*_good).returning(once.c.subject, once.c.data), Taken)
 SPEND_TRY: Final = Query(
     "once.spend_try",
     sa.update(once)

@@ -58,6 +58,12 @@ PASSWORD_CONTAINS_CONTEXT = code(
     "The password is built from known facts.",
     "It consists mostly of the e-mail address, the person's name or the site's name.",
 )
+PASSWORD_REUSED = code(
+    "password_reused",
+    422,
+    "The password was used before.",
+    "It is one of the account's last `password_history` passwords, the present one among them. Choose another.",
+)
 
 PASSWORD_BREACHED = code(
     "password_breached",
@@ -79,5 +85,6 @@ VIOLATION_CODES: Final[dict[str, Code]] = {
         PASSWORD_COMMON,
         PASSWORD_CONTAINS_CONTEXT,
         PASSWORD_BREACHED,
+        PASSWORD_REUSED,
     )
 }

@@ -1,11 +1,16 @@
 """Owns `Passwords`: judging, hashing and verifying, as every feature that handles a password does it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ostiary.core.passwords.breaches.check import Breaches
-from ostiary.core.passwords.codes import PASSWORD_INVALID_CHARACTERS, PASSWORD_TOO_LONG, VIOLATION_CODES
+from ostiary.core.passwords.codes import (
+    PASSWORD_INVALID_CHARACTERS,
+    PASSWORD_REUSED,
+    PASSWORD_TOO_LONG,
+    VIOLATION_CODES,
+)
 from ostiary.core.passwords.pepper import Pepper
 from ostiary.core.passwords.phc import Phc, is_key_id, parse
 from ostiary.core.passwords.pool import HashingPool, default_workers, queue_size
@@ -15,10 +20,11 @@ from ostiary.kernel.errors import Misuse, Refused
 from ostiary.kernel.events import Event
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
-from ostiary.protocols.password_rules import PasswordRules, is_too_long, normalise, violations
+from ostiary.protocols.password_rules import PasswordRules, Violation, is_too_long, normalise, violations
 
 _BYTES_PER_CHARACTER: Final = 4
 _MOST_CONTRACTION: Final = 4  # see `is_too_long`
+_REUSED: Final = Violation(PASSWORD_REUSED.name, "Choose one that you have not used here before.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class Passwords:
         context: Iterable[str] = (),
         *,
         note: Callable[[Event], None],
+        earlier: Sequence[str] = (),
         second_factor_enforced: bool = False,
     ) -> None:
         """Judge a new password by everything that is asked of one; whoever sets a password calls this first.
@@ -116,22 +123,35 @@ class Passwords:
             password: As typed.
             context: E-mail addresses, user name and name of the account.
             note: Takes what the journal should know of the judging itself; a flow's `note`.
+            earlier: Stored passwords that it may not repeat. Each costs a hash, one after the other, so that one
+                caller never holds more than one place in the pool.
             second_factor_enforced: No account signs in by password alone.
 
         Raises:
             Refused: with the first violation's code; `details["violations"]` lists all of them. It does not count as a
                 failed try.
+            Unavailable: the pool is full.
             Misuse: a transaction is open.
         """
         rules = self.rules(second_factor_enforced=second_factor_enforced)
         text = _text_of(password)
-        is_breached = False
+        is_breached = is_reused = False
         if not is_too_long(text, rules.max_length):  # such a one is refused before anything else begins (L28)
             self._guard()
             is_breached = await self._breaches.include(normalise(text), note)
-        if found := violations(text, rules, context, is_breached=is_breached):
+            is_reused = await self._is_one_of(password, earlier)
+        found = violations(text, rules, context, is_breached=is_breached)
+        if is_reused:
+            found += (_REUSED,)
+        if found:
             listed = [{"code": violation.code, "message": violation.message} for violation in found]
             raise Refused(VIOLATION_CODES[found[0].code], details={"violations": listed}, counted=False)
+
+    async def _is_one_of(self, password: Secret, stored: Sequence[str]) -> bool:
+        for one in stored:
+            if (await self.verify(password, one)).matches:
+                return True
+        return False
 
     async def hash(self, password: Secret) -> str:
         """The PHC string to store; the rules are not looked at.

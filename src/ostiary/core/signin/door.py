@@ -176,6 +176,13 @@ class Door:
         """What a try counts for: its own counter from a known browser, the account's and the network's otherwise."""
         return (own,) if own is not None else (Hit(window, entry.origin.network), Hit(LOCKOUT, subject))
 
+    def hits_of_a_guess(self, origin: Origin, account_id: str) -> tuple[Hit, Hit]:
+        """What a password counts for that is asked for again of somebody who is signed in: the same as at the door.
+
+        From whatever browser it comes: a stolen session may come with everything that its browser knew (L09).
+        """
+        return Hit(self._entries, origin.network), Hit(LOCKOUT, accounts.subject_of(account_id))
+
     async def proceed(
         self, entry: Entry, sealed: str, factor_name: str, answer: Secret
     ) -> SignedIn | FactorRequired:

@@ -64,7 +64,8 @@ class KnownBrowsers:
         for note in notes:
             is_this = note.account_id == account_id and note.security_epoch == security_epoch
             if is_this and now < from_micros(note.at) + LIFETIME:
-                return Hit(KNOWN_LOCKOUT, f"{browser}:{account_id}")
+                # With the epoch: the browser keeps its name when a reset makes an end of the failures counted for it.
+                return Hit(KNOWN_LOCKOUT, f"{browser}:{account_id}:{security_epoch}")
         return None
 
     def is_note(self, presented: str | None) -> bool:

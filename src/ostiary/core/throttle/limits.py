@@ -63,12 +63,14 @@ class Window:
         rate: So many in a period.
         by_network: Counts networks, so the allow-list applies and the headers may tell.
         failures_only: A success is given back.
+        counts_work: It bounds what a request costs us, so that it stays counted whatever comes of the request.
     """
 
     name: str
     rate: Rate
     by_network: bool = True
     failures_only: bool = False
+    counts_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,16 @@ class Throttle:
         )
         return marked, _dump(astuple(verdict.state)), verdict.delay
 
+    async def fits(self, tx: Transaction, window: Window, subject: str) -> bool:
+        """Count one more in the caller's own transaction, for a limit that must not show; False when it is full."""
+        key, now = self.key(Hit(window, subject)), self._world.micros()
+        expires = self._kept_until(Hit(window, subject), now)
+        hits = _hits((await store.lock(tx, [(key, expires)]))[key])
+        verdict = rules.hit_window(hits, window.rate.limit, span_micros(window.rate.period), now)
+        if verdict.allowed:
+            await store.save(tx, [(key, _dump(verdict.hits), expires)])
+        return verdict.allowed
+
     async def settle(self, tx: Transaction, held: Held, *, complete: bool) -> None:
         """After a success: give failure windows back; clear the account's counter, or only give the try back.
 
@@ -248,6 +258,8 @@ class Throttle:
         """Give everything back: it came to nothing, and not by the caller's fault."""
         for item in held.hits:
             match item.hit.limit:
+                case Window(counts_work=True):
+                    pass
                 case Window():
                     await self.give_back(tx, item.key, item.stamp, is_alone=item.is_alone)
                 case Lockout():

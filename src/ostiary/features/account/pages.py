@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ostiary.core.signin.methods import methods_in_words
 from ostiary.features.account import flow
 from ostiary.http.access import SESSION
-from ostiary.http.pages import account_problem, page
+from ostiary.http.pages import account_problem, page, query_of
 from ostiary.http.routing import Hot
 from ostiary.http.shell import HOME, AccountSection
 from ostiary.http.visit import visit_of
@@ -17,6 +17,9 @@ SECURITY: Final = "/account/security"
 
 _OVERVIEW: Final = f"{__package__}/overview.html"
 _SECURITY: Final = f"{__package__}/security.html"
+_NOTICES: Final = {
+    "password-changed": "Your password is changed. All other devices are signed out.",
+}
 
 
 async def overview(request: Request) -> Response:
@@ -47,6 +50,7 @@ async def security(request: Request) -> Response:
         visit,
         _SECURITY,
         here="security",
+        notice=_NOTICES.get(query_of(request, "done"), ""),
         password=await flow.password(core, current.principal),
         sign_ins=await flow.sign_ins(core, current.principal),
     )

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-from ostiary.http.settings import parse_base_url
+from ostiary.http.settings import check_link_target
 from ostiary.kernel.settings import Rate, setting
 
 
@@ -38,14 +37,4 @@ class VerificationSettings:
         if not timedelta() < self.verify_link_lifetime <= timedelta(hours=24):
             raise ValueError("verify_link_lifetime: must be above zero and at most 24h")
         if self.verify_url is not None:
-            _check_target(self.verify_url)
-
-
-def _check_target(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.query or parts.fragment:
-        raise ValueError("verify_url: without query and fragment; the token is added as ?token=…")
-    try:
-        parse_base_url(f"{parts.scheme}://{parts.netloc}")
-    except ValueError as error:
-        raise ValueError(f"verify_url: {error}") from None
+            check_link_target("verify_url", self.verify_url)

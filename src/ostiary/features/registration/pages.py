@@ -11,7 +11,7 @@ from ostiary.features.registration.settings import RegistrationSettings
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
 from ostiary.http.entrance import present
-from ostiary.http.forms import Form
+from ostiary.http.forms import Form, rules_in_words
 from ostiary.http.pages import (
     CHECK,
     MAILED,
@@ -27,7 +27,6 @@ from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused
-from ostiary.protocols.password_rules import PasswordRules
 
 SIGNUP: Final = "/signup"
 
@@ -85,32 +84,10 @@ async def _signup_page(
         headers,
         form=form,
         next=destination,
-        rules=_rules_in_words(visit.edge.core.passwords.rules()),
+        rules=rules_in_words(visit.edge.core.passwords.rules()),
         limits=(flow.LONGEST_NAME, flow.LONGEST_EMAIL),
         login=with_next("/login", destination) if visit.edge.shell.has("/login") else "",
     )
-
-
-def _rules_in_words(rules: PasswordRules) -> list[str]:
-    """What a new password must be, told beforehand."""
-    words = [f"At least {rules.min_length} characters; spaces and any others are fine."]
-    kinds = [
-        name
-        for name, is_required in (
-            ("an upper-case letter", rules.require_upper),
-            ("a lower-case letter", rules.require_lower),
-            ("a digit", rules.require_digit),
-            ("a symbol or a space", rules.require_symbol),
-        )
-        if is_required
-    ]
-    if kinds:
-        words.append("With " + " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1]))) + ".")
-    if rules.blocklist:
-        words.append("Not a common password, nor your name or address.")
-    if rules.breaches:
-        words.append("Not one that is known from a data breach.")
-    return words
 
 
 PAGES: Final = (

@@ -12,7 +12,7 @@ from ostiary.core.device import describe_device
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Reads, Transaction
 
-__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "live", "nobodys", "sweep", "take"]
+__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "follow", "live", "nobodys", "sweep", "take"]
 
 # Longer than any link: who comes back after the weekend still gets a new mail.
 LIFETIME: Final = timedelta(days=7)
@@ -74,6 +74,11 @@ async def live(reads: Reads, normal: str, now: int) -> list[Claim]:
 async def take(change: Change, claim_id: str) -> Claim | None:
     """Redeem a claim, once. Others on its address stay until they expire; redeeming one of them comes to nothing."""
     return await change.one(store.TAKE, id=claim_id, now=change.micros)
+
+
+async def follow(change: Change, account_id: str, new_hash: str) -> None:
+    """Let the registration that an account was made of follow a new password: proving its address then keeps it."""
+    await change.run(store.FOLLOW, of_account=account_id, new_hash=new_hash)
 
 
 async def sweep(tx: Transaction, now: int, batch: int) -> int:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.accounts.address import Address
+from ostiary.core.accounts.store import identifier, password
 from ostiary.storage.schema import metadata, moment, text
 from ostiary.storage.statement import Query, command
 
@@ -91,6 +92,23 @@ TAKE: Final = Query(
     .where(address_claim.c.id == bindparam("id"), address_claim.c.expires_at > bindparam("now"))
     .returning(*_columns),
     Claim,
+)
+# The registration that an account was made of has the same hash, salt and all, and no other one has.
+FOLLOW: Final = command(
+    "claims.follow",
+    sa.update(address_claim)
+    .where(
+        address_claim.c.normal.in_(
+            sa.select(identifier.c.normal).where(
+                identifier.c.account_id == bindparam("of_account"), identifier.c.kind == "email"
+            )
+        ),
+        address_claim.c.password_hash
+        == sa.select(password.c.hash)
+        .where(password.c.account_id == bindparam("of_account"))
+        .scalar_subquery(),
+    )
+    .values(password_hash=bindparam("new_hash")),
 )
 SWEEP: Final = command(
     "claims.sweep",
