@@ -182,3 +182,19 @@ async def test_a_locked_answer_never_depends_on_the_keys(quiet: Kit) -> None:
         locked.append(await try_password(quiet, address, ip=network(number)))
     assert locked == [locked[0]] * len(locked)
     assert locked[0].header("ratelimit") is None
+
+
+async def test_asking_for_a_link_tells_nothing(quiet: Kit) -> None:
+    """Six requests each, past the address's limit: equal for all kinds; only accounts that may sign in get mails."""
+    everybody = await people(quiet)
+    before = {kind: mails_to(quiet, address) for kind, (address, _) in everybody.items()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(6):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            prints[kind].append(await ask(quiet, "/auth/magic-link", {"email": address}, ip=network(number)))
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [202] * 5 + [429]
+    assert [one.letters for one in seen] == [1] * 5 + [0]
+    await drained(quiet)
+    got = {kind for kind, (address, _) in everybody.items() if mails_to(quiet, address) > before[kind]}
+    assert got == everybody.keys() - {"unknown", "unverified", "disabled", "disabled, right password"}

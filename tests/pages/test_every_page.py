@@ -19,6 +19,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
     assert {name: page.status for name, page in pages.items() if page.status != 200} == {
         "signup wrong": 422, "check wrong": 400, "login wrong": 401, "unverified": 403, "resend wrong": 422,
         "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
+        "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
     }  # fmt: skip
 
 

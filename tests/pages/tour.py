@@ -1,5 +1,7 @@
 """Owns a tour of every page in every state, for what must hold on all of them."""
 
+import re
+
 from ostiary.testing.kit import PASSWORD, Kit
 from tests.pages.reading import Page, Visitor, visitor
 from tests.support.ribs import WordOfTheDay
@@ -8,6 +10,7 @@ from tests.support.ribs import WordOfTheDay
 PLAIN = (
     "signup", "check", "check blank", "confirm", "resend", "spent", "done", "login", "unverified", "factor", "account",
     "profile", "security", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
+    "link ask", "link sent", "link use", "link elsewhere",
 )  # fmt: skip
 
 
@@ -44,7 +47,20 @@ async def _getting_in(kit: Kit, anna: Visitor, email: str, name: str, seen: dict
     seen["confirm"] = await anna.open(f"/verify?token={token}")
     seen["done"] = await anna.submit(seen["confirm"], "/verify")
     seen["spent"] = await anna.submit(seen["confirm"], "/verify")
+    await _by_mail(kit, anna, email, seen)
     seen["account"] = await anna.submit(seen["login"], "/login", identifier=email, password=PASSWORD)
+
+
+async def _by_mail(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:
+    seen["link ask"] = await anna.open("/login/link/ask")
+    seen["link ask wrong"] = await anna.submit(seen["link ask"], "/login/link/ask", email="nobody")
+    seen["link sent"] = await anna.submit(seen["link ask"], "/login/link/ask", email=email)
+    token = re.search(r"/login/link\?token=([\w-]+)", (await kit.mail_to(email, count=2))["text"])
+    assert token is not None
+    seen["link use"] = await anna.open(f"/login/link?token={token[1]}")
+    seen["link elsewhere"] = await visitor(kit).open(f"/login/link?token={token[1]}")
+    seen["link code wrong"] = await anna.submit(seen["link sent"], "/login/link", code="12345")
+    seen["link spent"] = await anna.open("/login/link?token=nonsense")
 
 
 async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:

@@ -7,6 +7,7 @@ from ostiary.features.activity import manifest as activity
 from ostiary.features.claim import manifest as claim
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.keys import manifest as keys
+from ostiary.features.magic_link import manifest as magic_link
 from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
@@ -20,6 +21,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     email_verification.RIB,
     totp.RIB,
     password.RIB,
+    magic_link.RIB,
     my_sessions.RIB,
     account.RIB,
     activity.RIB,

@@ -122,6 +122,11 @@ def contact_link(contact: str) -> str | None:
     return f"mailto:{contact}" if "@" in contact and " " not in contact else None
 
 
+def with_next(path: str, destination: str) -> str:
+    """A path that carries `next` along."""
+    return f"{path}?next={quote(destination, safe='/')}" if destination else path
+
+
 _jinja: Final = jinja2.Environment(
     loader=jinja2.FunctionLoader(_load),
     autoescape=True,
@@ -136,6 +141,7 @@ _jinja.filters |= {
     "moment": ENGLISH.moment,
     "in_words": in_words,
     "contact_link": contact_link,
+    "with_next": with_next,
 }
 
 
@@ -201,11 +207,6 @@ def allow_redirect(visit: Visit, destination: str) -> None:
     if destination.startswith("http"):
         scheme, _, rest = destination.partition("://")
         visit.may_submit_to(parse_base_url(f"{scheme}://{rest.partition('/')[0].partition('?')[0]}").origin)
-
-
-def with_next(path: str, destination: str) -> str:
-    """A path that carries `next` along."""
-    return f"{path}?next={quote(destination, safe='/')}" if destination else path
 
 
 def leave_note(visit: Visit, kind: str, **told: Any) -> Header:

@@ -24,7 +24,7 @@ Rows = list[tuple[Any, ...]]
 
 MOMENT = timedelta(microseconds=1)
 # Enough tries that the throttle does not stop a race before it begins.
-RACING: dict[str, object] = {"lock_after": 100, "known_browser_limit": 100, "delay_after": 1000}
+RACING: dict[str, Any] = {"lock_after": 100, "known_browser_limit": 100, "delay_after": 1000}
 _TABLES = {
     table.name: Query(f"test.table.{table.name}", sa.select(table), lambda *columns: columns, scan=True)
     for table in metadata.sorted_tables

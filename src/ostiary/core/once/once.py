@@ -74,10 +74,21 @@ class Once:
         return secret
 
     async def issue_code(
-        self, change: Change, use: Use, subject: str, data: dict[str, str] | None = None, *, live: bool = True
+        self,
+        change: Change,
+        use: Use,
+        subject: str,
+        data: dict[str, str] | None = None,
+        *,
+        live: bool = True,
+        digits: Secret | None = None,
     ) -> Secret:
-        """A new six-digit code of five tries; the newest only is good."""
-        digits = self._world.digits()
+        """A new six-digit code of five tries; the newest only is good.
+
+        Args:
+            digits: The code itself, for one that is derived from a secret; otherwise it is drawn.
+        """
+        digits = digits or self._world.digits()
         owner = subject if live else self._world.id()
         mac = self._ring.mac(CODES, use.name, owner, digits.reveal())
         await self._replace(
@@ -117,6 +128,11 @@ class Once:
     async def take(self, change: Change, use: Use, presented: Secret) -> Spent | None:
         """Consume a link secret: one statement, so that of any number of requests one gets it."""
         row = await change.one(store.TAKE, hash=_hash(use, presented), purpose=use.name, now=change.micros)
+        return None if row is None else Spent(row.subject, orjson.loads(row.data))
+
+    async def take_of(self, change: Change, use: Use, subject: str) -> Spent | None:
+        """Consume the secret that a subject has now, when something else proved that it may be."""
+        row = await change.one(store.TAKE_OF, subject=subject, purpose=use.name, now=change.micros)
         return None if row is None else Spent(row.subject, orjson.loads(row.data))
 
     async def try_code(

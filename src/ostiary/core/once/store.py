@@ -62,6 +62,17 @@ _good = (
 )
 LOOK: Final = Query("once.look", sa.select(once.c.subject, once.c.data).where(*_good), Taken)
 TAKE: Final = Query("once.take", sa.delete(once).where(*_good).returning(once.c.subject, once.c.data), Taken)
+TAKE_OF: Final = Query(
+    "once.take_of",
+    sa.delete(once)
+    .where(
+        once.c.subject == bindparam("subject"),
+        once.c.purpose == bindparam("purpose"),
+        once.c.expires_at > bindparam("now"),
+    )
+    .returning(once.c.subject, once.c.data),
+    Taken,
+)
 SPEND_TRY: Final = Query(
     "once.spend_try",
     sa.update(once)

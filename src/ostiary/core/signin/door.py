@@ -227,10 +227,13 @@ class Door:
     async def _decide(self, change: Change, standing: _Standing, method: str) -> SignedIn | FactorRequired:
         """In the one write transaction: take the proofs, decide on fresh facts, and act on the decision."""
         attempt = standing.attempt
-        account = await self._lock(change, attempt, method)
+        account = await self._lock(change, attempt.account_id, attempt.security_epoch, method)
         for proven in standing.proven:
             if proven.take is not None and not await proven.take(change):
                 raise self._failed(method, "the proof was used before", account.id)
+        if any(proven.alters_account for proven in standing.proven):
+            account = await self._lock(change, attempt.account_id, None, method)
+            attempt = replace(attempt, security_epoch=account.security_epoch)
         proofs = (*attempt.proofs, *(proven.proof for proven in standing.proven))
         facts = Facts(
             account.is_active,
@@ -277,11 +280,11 @@ class Door:
         await change.emit(SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id))
         return SignedIn(account, session, token)
 
-    async def _lock(self, change: Change, attempt: Attempt, method: str) -> Account:
+    async def _lock(self, change: Change, account_id: str, epoch: int | None, method: str) -> Account:
         try:
-            return await accounts.lock_active(change, attempt.account_id, attempt.security_epoch)
+            return await accounts.lock_active(change, account_id, epoch)
         except Refused as refused:
-            raise self._failed(method, refused.reason, attempt.account_id) from refused
+            raise self._failed(method, refused.reason, account_id) from refused
 
     def _failed(self, method: str, reason: str, account_id: str | None) -> Refused:
         return Refused(

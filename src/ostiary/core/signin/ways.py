@@ -39,10 +39,13 @@ class Proven:
     Attributes:
         take: Runs in the change that uses the proof (consume a single-use secret, store a better hash);
             False means that somebody else was first, and the proof is worth nothing.
+        alters_account: Taking it changes the account itself (the first proof of a mailbox); the decision is made on
+            what it is then.
     """
 
     proof: Proof
     take: Take | None = None
+    alters_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
