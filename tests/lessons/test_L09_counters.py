@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.core.change import Change
-from ostiary.core.signin.ways import Enrolled, Proof, Proven
+from ostiary.core.signin.ways import Enrolled, Factor, Proof, Proven
 from ostiary.engine.features import RIBS
 from ostiary.http.rib import Rib
 from ostiary.kernel.secret import Secret
@@ -124,7 +124,7 @@ async def test_success_clears_the_accounts_counter(quiet: Kit) -> None:
     assert (await try_password(quiet, "bob@example.com", ip=network(1))).status == 429
 
 
-class Nod:
+class Nod(Factor):
     """A factor that everybody has; the answer is "yes"."""
 
     name = label = "nod"
@@ -142,7 +142,7 @@ class Nod:
     async def remove_all(self, change: Change, account_id: str) -> bool:
         return False
 
-    async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
+    async def prove(self, reads: Reads, account_id: str, answer: Secret, attempt_id: str) -> Proven | None:
         return Proven(Proof("otp", self._world.now(), self.name)) if answer.matches("yes") else None
 
 

@@ -13,7 +13,7 @@ from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
 from ostiary.core.signin.door import SIGNED_IN, SignedIn
-from ostiary.core.signin.ways import Candidate, Enrolled, Proof, Proven
+from ostiary.core.signin.ways import Candidate, Enrolled, Factor, Proof, Proven
 from ostiary.core.wiring import Parts
 from ostiary.http.access import PUBLIC
 from ostiary.http.entrance import begin, hand_out
@@ -53,7 +53,7 @@ class WordOfTheDay:
         return (_WordFactor(self, parts),)
 
 
-class _WordFactor:
+class _WordFactor(Factor):
     def __init__(self, day: WordOfTheDay, parts: Parts) -> None:
         self.name = day.name
         self.label = day.name.capitalize()
@@ -70,7 +70,7 @@ class _WordFactor:
     async def remove_all(self, change: Change, account_id: str) -> bool:
         return self._day.words.pop(account_id, None) is not None
 
-    async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
+    async def prove(self, reads: Reads, account_id: str, answer: Secret, attempt_id: str) -> Proven | None:
         if not (self._day.is_careless or answer.matches(self._day.words[account_id])):
             return None
         proof = Proof("otp", self._parts.world.now(), self.name)

@@ -5,6 +5,7 @@ from typing import Final
 from ostiary.features.account import manifest as account
 from ostiary.features.activity import manifest as activity
 from ostiary.features.claim import manifest as claim
+from ostiary.features.email_code import manifest as email_code
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
@@ -20,6 +21,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     registration.RIB,
     email_verification.RIB,
     totp.RIB,
+    email_code.RIB,
     password.RIB,
     magic_link.RIB,
     my_sessions.RIB,

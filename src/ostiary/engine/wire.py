@@ -135,8 +135,6 @@ def wire(
         outgoing=outgoing,
         post=Post(outbox, composer),
     )
-    reactions = Reactions(event_types(ribs), _subscribers(parts, ribs))
-    runner = Runner(world, database, parts.throttle, reactions)
     signin = settings.of(SigninSettings)
     # Without a rib that proves mailboxes nobody could ever get in.
     can_verify_email = any(rib.proves_mailboxes for rib in ribs)
@@ -148,6 +146,8 @@ def wire(
         policy,
         signin.factor_failures_per_network,
     )
+    reactions = Reactions(event_types(ribs), _subscribers(parts, factors, ribs))
+    runner = Runner(world, database, parts.throttle, reactions)
     door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
     return Core(**plugged, runner=runner, factors=factors, door=door), composer
@@ -159,13 +159,14 @@ def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:
     return settings.of(HttpSettings).link(path) if has else ""
 
 
-def _subscribers(parts: Parts, ribs: Sequence[Rib]) -> list[Subscriber]:
+def _subscribers(parts: Parts, factors: Factors, ribs: Sequence[Rib]) -> list[Subscriber]:
     """Reactions in their order: what must end ends first, then the ribs, and people are told last."""
     names = [rib.name for rib in ribs]
     if len(set(names)) < len(names):
         raise Misuse("two ribs have the same name")
     return [
         Subscriber(lambda event_type: event_type.ends_sessions, parts.sessions.react),
+        on(accounts.CREDENTIALS_VOIDED, factors.void),
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
         *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),

@@ -42,9 +42,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class CodeTry:
-    """A right code, not yet taken."""
+    """A right code, not yet taken.
+
+    Attributes:
+        data: What it was issued with.
+    """
 
     hash: bytes
+    data: dict[str, str]
 
 
 class Once:
@@ -161,7 +166,7 @@ class Once:
                 mac = row.mac if row else self._ring.mac(CODES, "nobody's")
                 is_right = self._ring.check_mac(CODES, mac, use.name, subject, presented.reveal_bytes())
                 if row is not None and is_right:
-                    found = found or CodeTry(row.hash)
+                    found = found or CodeTry(row.hash, orjson.loads(row.data))
             await self._write_something(tx)
         return found
 

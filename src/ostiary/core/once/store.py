@@ -39,6 +39,7 @@ class TriedCode:
 
     hash: bytes
     mac: str
+    data: str
 
 
 # Replacing is one statement: two mails asked for at once leave one secret, not two that are both "the newest".
@@ -83,7 +84,7 @@ SPEND_TRY: Final = Query(
         once.c.tries_left > 0,
     )
     .values(tries_left=once.c.tries_left - 1)
-    .returning(once.c.hash, once.c.mac),
+    .returning(once.c.hash, once.c.mac, once.c.data),
     TriedCode,
 )
 SWEEP: Final = command(

@@ -1,5 +1,6 @@
 """Owns the walk through the door: count the try, prove, decide, and on `Complete` – once – make the session."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
@@ -16,7 +17,7 @@ from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
-from ostiary.core.signin.ways import Proven, WayIn
+from ostiary.core.signin.ways import NOTHING_TO_ASK, Proven, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import EventType, Severity
@@ -130,6 +131,7 @@ class Door:
         self._policy = policy
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
+        self._challenges = Window("challenge", settings.challenges_per_account, by_network=False)
         self._attempt_use = Use("sign_in_attempt", settings.attempt_lifetime)
 
     @property
@@ -192,32 +194,61 @@ class Door:
             Refused: `attempt_invalid`, `invalid_credentials` or `too_many_attempts`.
         """
         async with self._runner.flow(entry.origin) as flow:
-            attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
-            if attempt is None:
-                await flow.reserve(Hit(self._answers, entry.origin.network))
-                raise Refused(
-                    ATTEMPT_INVALID,
-                    "not ours, expired or another browser's",
-                    events=(FAILED(method=factor_name, reason="attempt"),),
-                )
-            flow.concerns(attempt.account_id)
+            attempt = await self._resume(flow, entry, sealed, factor_name)
             own = self.known.hit(entry.known_browser, attempt.account_id, attempt.security_epoch)
             await flow.reserve(*self._hits(entry, self._answers, f"account:{attempt.account_id}", own))
             factor = await self._factors.find(flow.reads, attempt.account_id, factor_name)
             # An empty answer never reaches a factor, so that none can take it for a right one (L02).
             asked = factor if answer else None
-            proven = await asked.prove(flow.reads, attempt.account_id, answer) if asked else None
+            proven = await asked.prove(flow.reads, attempt.account_id, answer, attempt.id) if asked else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
             standing = _Standing(attempt, (proven,), is_resumed=True, replaces=entry.replaces)
             return await flow.change(lambda change: self._decide(change, standing, factor_name))
+
+    async def challenge(self, entry: Entry, sealed: str, factor_name: str) -> Mapping[str, Any]:
+        """Ask for what a factor needs before it can be answered, such as a mail with a code.
+
+        Returns:
+            What the client needs for its answer.
+
+        Raises:
+            Refused: `attempt_invalid`, `nothing_to_ask`, `invalid_credentials` or `too_many_attempts`.
+        """
+        async with self._runner.flow(entry.origin) as flow:
+            attempt = await self._resume(flow, entry, sealed, factor_name)
+            await flow.reserve(Hit(self._challenges, accounts.subject_of(attempt.account_id)))
+            factor = await self._factors.find(flow.reads, attempt.account_id, factor_name)
+            if factor is None or (factor.proves_mailbox and any(proof.mailbox for proof in attempt.proofs)):
+                raise Refused(NOTHING_TO_ASK, "not a factor of this sign-in", counted=False)
+
+            async def work(change: Change) -> Mapping[str, Any]:
+                account = await self._lock(change, attempt.account_id, attempt.security_epoch, factor_name)
+                return await factor.challenge(change, account, attempt.id)
+
+            return await flow.change(work)
+
+    async def _resume(self, flow: Flow, entry: Entry, sealed: str, factor_name: str) -> Attempt:
+        """The sign-in that waits, if it is ours and this browser's."""
+        attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
+        if attempt is None:
+            await flow.reserve(Hit(self._answers, entry.origin.network))
+            raise Refused(
+                ATTEMPT_INVALID,
+                "not ours, expired or another browser's",
+                events=(FAILED(method=factor_name, reason="attempt"),),
+            )
+        flow.concerns(attempt.account_id)
+        return attempt
 
     async def _answer_along(self, flow: Flow, standing: _Standing, answer: Secret, method: str) -> _Standing:
         """Try a code that came with the first proof against every enrolled factor, in their order."""
         account_id = standing.attempt.account_id
         names = await self._factors.enrolled(flow.reads, account_id)
         for name in names:
-            proven = await self._factors.by_name[name].prove(flow.reads, account_id, answer)
+            proven = await self._factors.by_name[name].prove(
+                flow.reads, account_id, answer, standing.attempt.id
+            )
             if proven is not None:
                 return standing.showing(proven)
         if names:
@@ -240,6 +271,7 @@ class Door:
             account.is_email_verified,
             proofs,
             await self._factors.enrolled(change, account.id),
+            self._factors.by_mailbox,
         )
         step = next_step(facts, self._policy)
         match step:

@@ -17,7 +17,7 @@ from ostiary.core.signin.steps import TWO_FACTORS, Policy, may_be_left_with
 from ostiary.core.signin.ways import Enrolled, Factor, Issue, Spare
 from ostiary.core.throttle.limits import Window
 from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
-from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.settings import Rate
@@ -95,6 +95,7 @@ class Factors:
         self.policy = policy
         self.window: Final = Window("factor", failures_per_network, failures_only=True)
         self.by_name: Final[Mapping[str, Factor]] = {one.name: one for one in (*factors, *spares)}
+        self.by_mailbox: Final = frozenset(name for name, one in self.by_name.items() if one.proves_mailbox)
         if len(self.by_name) != len(factors) + len(spares):
             raise Misuse("two factors have the same name")
 
@@ -189,6 +190,11 @@ class Factors:
             for spare in self._spares:
                 await spare.remove_all(change, account_id)
         await change.emit(REMOVED(account_id, factor=factor, name=name, left=list(left)))
+
+    async def void(self, change: Change, event: Event) -> None:
+        """Reaction to `credentials_voided`: whoever set factors up had not proven the mailbox (L10)."""
+        for factor in self.by_name.values():
+            await factor.remove_all(change, event.account_id or "")
 
     async def reset(self, change: Change, account_id: str) -> tuple[str, ...]:
         """Remove every factor of an account whose owner has lost them; for operators.

@@ -20,6 +20,10 @@ class SigninSettings:
     factor_failures_per_network: Rate = setting(
         Rate(30, timedelta(minutes=15)), doc="Failed second factors per network."
     )
+    challenges_per_account: Rate = setting(
+        Rate(10, timedelta(hours=1)),
+        doc="Codes by mail and other challenges that the sign-ins of one account ask for.",
+    )
     attempt_lifetime: timedelta = setting(
         timedelta(minutes=10), doc="How long a sign-in may wait for its second factor; at most 10 minutes."
     )

@@ -25,12 +25,14 @@ class Facts:
     Attributes:
         proofs: In the order in which they were given.
         factors: Names of the factors that the account has enrolled, in the order in which they are offered.
+        by_mailbox: Those of all factors that prove a mailbox.
     """
 
     is_active: bool
     is_email_verified: bool
     proofs: tuple[Proof, ...]
     factors: tuple[str, ...]
+    by_mailbox: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
     sources = {proof.mailbox or proof.by for proof in facts.proofs}
     has_two = min(len(shown), len(sources)) > 1 or any(proof.is_multi_factor for proof in facts.proofs)
     if facts.factors and not has_two:
-        missing = tuple(name for name in facts.factors if name not in shown)
+        spent = shown | (facts.by_mailbox if any(proof.mailbox for proof in facts.proofs) else frozenset())
+        missing = tuple(name for name in facts.factors if name not in spent)
         if not missing:
             return Refuse(INVALID_CREDENTIALS, "no enrolled factor adds anything to what was shown")
         return Ask(missing)

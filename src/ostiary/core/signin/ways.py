@@ -1,13 +1,22 @@
 """Owns what ribs provide to the door: ways in, factors, and the proofs that both yield."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from ostiary.core.accounts.accounts import Account
 from ostiary.core.change import Change
+from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.secret import Secret
 from ostiary.storage.database import Reads
+
+NOTHING_TO_ASK: Final = code(
+    "nothing_to_ask",
+    400,
+    "This factor needs no challenge.",
+    "The factor is answered without asking for anything first, or it is not one that this sign-in can use.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +121,35 @@ class Factor(Protocol):
         name: As in the `factors` of the API: "totp", "backup_code", …
         label: How the page asks for it: "Code from your authenticator app".
         is_digits: Its answer is six digits.
+        asks: What must be asked for before there is an answer, as the words of a button: "Mail me a code". "" for
+            what people have with them.
+        proves_mailbox: It is worth nothing after another proof by a mailbox.
     """
 
     name: str
     label: str
     is_digits: bool
+    asks: str = ""
+    proves_mailbox: bool = False
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         """Whether this account can be asked for it."""
         ...
 
-    async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
-        """The proof, or None; an empty answer is a failure like any other (L02)."""
+    async def challenge(self, change: Change, account: Account, attempt_id: str) -> Mapping[str, Any]:
+        """Make what will be answered, for one sign-in alone: send a code, draw a challenge.
+
+        Returns:
+            What the client needs for its answer; nothing secret.
+        """
+        raise Refused(NOTHING_TO_ASK, "this factor has no challenge", counted=False)
+
+    async def prove(self, reads: Reads, account_id: str, answer: Secret, attempt_id: str) -> Proven | None:
+        """The proof, or None; an empty answer is a failure like any other (L02).
+
+        Args:
+            attempt_id: The sign-in that asks, which a challenge was made for.
+        """
         ...
 
     async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:

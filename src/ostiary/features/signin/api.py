@@ -1,6 +1,6 @@
 """Owns the JSON routes of signing in and out, and who one is; all but signing out are hot."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -44,6 +44,20 @@ class FactorBody(JsonBody):
     next: Annotated[str | None, Field(max_length=2000)] = None
 
 
+class ChallengeBody(JsonBody):
+    """A sign-in that waits, and the factor that shall be answered."""
+
+    attempt: Annotated[str, Field(min_length=1, max_length=8192)]
+    factor: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Challenged(JsonBody):
+    """It was made or sent; `challenge` is what the client needs for its answer."""
+
+    status: Literal["challenged"] = "challenged"
+    challenge: dict[str, Any]
+
+
 class LogoutBody(JsonBody):
     """`everywhere` ends every session of the account."""
 
@@ -70,6 +84,14 @@ async def login_factor(request: Request) -> PlainResponse:
     outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
     return json_response(found, headers=cookies)
+
+
+@router.post("/auth/login/challenge", status_code=202)
+async def challenge(body: ChallengeBody, request: Request, core: CurrentCore) -> Challenged:
+    """Ask for what a factor needs before it can be answered, such as a mail with a code."""
+    entry = await resume(visit_of(request.scope))
+    made = await core.door.challenge(entry, body.attempt, body.factor)
+    return Challenged(challenge=dict(made))
 
 
 @router.post("/auth/logout", status_code=204)

@@ -1,6 +1,7 @@
 """Owns the pages of signing in and out. They walk through the same door as the JSON routes."""
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,7 @@ from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Code, Refused
 
 LOGOUT: Final = "/logout"
+CHALLENGE: Final = "/login/factor/challenge"
 
 _LOGIN: Final = f"{__package__}/login.html"
 _FACTOR: Final = f"{__package__}/factor.html"
@@ -97,7 +99,28 @@ async def factor(request: Request) -> Response:
     wanted = query_of(request, "use")
     factors = tuple(told["factors"])
     chosen = wanted if wanted in factors else factors[0]
-    return await _factor_page(visit, Form(), told["attempt"], factors, chosen, told["next"])
+    asked = query_of(request, "asked") == "1"
+    return await _factor_page(visit, Form(), told["attempt"], factors, chosen, told["next"], is_asked=asked)
+
+
+async def ask_factor(request: Request) -> Response:
+    """Ask for what a factor needs first, such as a mail with a code; then its field."""
+    visit = visit_of(request.scope)
+    form = Form(visit.form)
+    attempt, chosen = form.value("attempt"), form.value("factor")
+    try:
+        await visit.edge.core.door.challenge(await resume(visit), attempt, chosen)
+    except Refused as refused:
+        if refused.code is ATTEMPT_INVALID:
+            return await _too_late(visit, may_go(visit, form.value("next")), refused)
+        raise
+    return see(f"{FACTOR}?use={quote(chosen)}&asked=1")
+
+
+async def _too_late(visit: Visit, destination: str, refused: Refused) -> Response:
+    fresh = Form()
+    fresh.refuse("", "That took too long. Sign in again.")
+    return await _login_page(visit, fresh, destination, 401, problem_from(refused, visit).headers)
 
 
 async def answer_factor(request: Request) -> Response:
@@ -119,9 +142,7 @@ async def answer_factor(request: Request) -> Response:
             form.refuse("code", "This code is wrong, or it was used before.")
             return await _factor_page(visit, form, attempt, factors, chosen, destination, 401, headers)
         if refused.code is ATTEMPT_INVALID:
-            fresh = Form()
-            fresh.refuse("", "That took too long. Sign in again.")
-            return await _login_page(visit, fresh, destination, 401, headers)
+            return await _too_late(visit, destination, refused)
         raise
     return go_on(visit, outcome, entry.pre_session, destination)
 
@@ -175,6 +196,8 @@ async def _factor_page(
     destination: str,
     status: int = 200,
     headers: list[Header] | tuple[Header, ...] = (),
+    *,
+    is_asked: bool = True,
 ) -> Response:
     allow_redirect(visit, destination)
     # What the form names may be none of ours; the door refuses it, and until then it is called by its own name.
@@ -189,6 +212,8 @@ async def _factor_page(
         attempt=attempt,
         factors=names,
         chosen=chosen,
+        asks=known[chosen].asks if chosen in known else "",
+        is_asked=is_asked,
         is_digits=chosen in known and known[chosen].is_digits,
         limit=flow.LONGEST_CODE,
         next=destination,
@@ -200,6 +225,7 @@ PAGES: Final = (
     Hot(LOGIN, ("POST",), log_in, PUBLIC, takes_form=True, on_problem=page_problem),
     Hot(FACTOR, ("GET",), factor, PUBLIC, on_problem=page_problem),
     Hot(FACTOR, ("POST",), answer_factor, PUBLIC, takes_form=True, on_problem=page_problem),
+    Hot(CHALLENGE, ("POST",), ask_factor, PUBLIC, takes_form=True, on_problem=page_problem),
     Hot(LOGOUT, ("GET",), logout, PUBLIC, on_problem=page_problem),
     Hot(LOGOUT, ("POST",), log_out, PUBLIC, takes_form=True, on_problem=page_problem),
 )

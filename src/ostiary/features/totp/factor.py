@@ -4,7 +4,7 @@ from typing import Final
 
 from ostiary.core.change import Change
 from ostiary.core.keys.ring import Keyring, purpose
-from ostiary.core.signin.ways import Enrolled, Proof, Proven
+from ostiary.core.signin.ways import Enrolled, Factor, Proof, Proven
 from ostiary.features.totp import store
 from ostiary.features.totp.store import TotpRow
 from ostiary.kernel.secret import Secret
@@ -28,7 +28,7 @@ def unseal(ring: Keyring, row: TotpRow) -> Secret | None:
     return None if plain is None else Secret(plain)
 
 
-class TotpFactor:
+class TotpFactor(Factor):
     """Codes from authenticator apps.
 
     Args:
@@ -48,7 +48,7 @@ class TotpFactor:
         """Whether an app is confirmed; one that waits for its first code does not count."""
         return await reads.one(store.ANY_ACTIVE, of_account=account_id) is not None
 
-    async def prove(self, reads: Reads, account_id: str, answer: Secret) -> Proven | None:
+    async def prove(self, reads: Reads, account_id: str, answer: Secret, attempt_id: str) -> Proven | None:
         """Try the code against every app; one of a step that was accepted before is wrong."""
         code = typed_code(answer.reveal())
         if code is None:
