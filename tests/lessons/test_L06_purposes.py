@@ -18,6 +18,7 @@ from ostiary.storage.connect import database_for
 from ostiary.testing import Kit
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import changed
+from tests.features.totp.stage import begun, confirm
 from tests.support.tree import sources
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -60,7 +61,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
 
 def test_the_lists_are_not_empty() -> None:
     """The pairs below are made from what the engine declares."""
-    assert {"attempt", "code", "throttle", "pepper", "outbox", "csrf"} <= PURPOSES.keys()
+    assert {"attempt", "code", "throttle", "pepper", "outbox", "csrf", "totp"} <= PURPOSES.keys()
     assert {"sign_in_attempt", "verify_email_link", "verify_email_code"} <= set(declared_uses())
 
 
@@ -149,6 +150,40 @@ async def test_over_http_nothing_passes_for_something_else(kit: Kit) -> None:
         refused = await kit.browser(sends_csrf=False).post("/auth/sessions/revoke-others", headers=forged)
         assert refused.json()["code"] == "csrf_failed"
     assert (await kit.browser().post("/auth/email/verify", json={"token": token})).status_code == 200
+
+
+async def test_what_answers_a_factor_answers_nothing_else(kit: Kit) -> None:
+    """Backup codes and the secret of an app open no other place, and what opens other places answers no factor."""
+    browser = await kit.signed_in("anna@example.com")
+    app = await begun(kit, browser)
+    codes = (await confirm(browser, app)).json()["backup_codes"]
+    (
+        await browser.post("/auth/register", json={"email": "bert@example.com", "password": PASSWORD})
+    ).raise_for_status()
+    token, mailed = await kit.verification("bert@example.com")
+    cookies = kit.engine.app.edge.cookies
+    secret = app.totp.secret
+    for answer in (codes[0], secret):
+        stranger = kit.browser(cookies={cookies.session: answer})
+        assert (await stranger.get("/auth/session")).status_code == 401
+        refused = await kit.browser().post("/auth/email/verify", json={"token": answer})
+        assert refused.json()["code"] == "verification_invalid"
+        body = {"attempt": answer, "factor": "totp", "code": codes[0]}
+        refused = await kit.browser().post("/auth/login/factor", json=body)
+        assert refused.json()["code"] == "attempt_invalid"
+    body = {"identifier": "anna@example.com", "password": PASSWORD}
+    waits = (await browser.post("/auth/login", json=body)).json()["attempt"]
+    for factor, wrong in (
+        ("backup_code", token[:64]),
+        ("totp", mailed),
+        ("totp", secret),
+        ("totp", codes[0]),
+    ):
+        body = {"attempt": waits, "factor": factor, "code": wrong}
+        refused = await browser.post("/auth/login/factor", json=body)
+        assert refused.json()["code"] == "invalid_credentials", factor
+    body = {"attempt": waits, "factor": "backup_code", "code": codes[0]}
+    assert (await browser.post("/auth/login/factor", json=body)).status_code == 200
 
 
 @given(st.sampled_from(sorted(PURPOSES)), st.binary(max_size=60), st.integers(0, 10_000), st.integers(1, 64))

@@ -25,9 +25,12 @@ from ostiary.storage.connect import sqlite_path
 from ostiary.testing import Kit
 
 _TYPED: Final = frozenset({"password", "new_password", "current_password"})
-_ANSWERED: Final = frozenset({"attempt", "access_token", "refresh_token", "api_key", "key", "secret"})
+_ANSWERED: Final = frozenset(
+    {"attempt", "access_token", "refresh_token", "api_key", "key", "secret", "backup_codes"}
+)
 _LINK_TOKEN: Final = re.compile(r"[?&]token=([\w-]{20,})", re.ASCII)
 _MAILED_CODE: Final = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE | re.ASCII)
+_BASE32: Final = re.compile(r"(?:[A-Z2-7]{8})+", re.ASCII)
 _SHORTEST: Final = 12  # what is shorter may stand somewhere by chance, and is no secret that we accept
 
 
@@ -61,6 +64,14 @@ class Secrets:
             for written in (form, plain, safe, quoted, form.hex().encode(), form.hex().upper().encode()):
                 self._strings.setdefault(written, origin)
 
+    def add_typable(self, value: str, origin: str) -> None:
+        """Note a secret that people may type: in either case, without its dashes, and the bytes behind base 32."""
+        bare = value.replace("-", "")
+        for form in (value, value.lower(), bare, bare.lower()):
+            self.add(form, origin)
+        if _BASE32.fullmatch(bare):
+            self.add(base64.b32decode(bare + "=" * (-len(bare) % 8)), origin)
+
     def add_code(self, digits: str, origin: str) -> None:
         """Note a code, which counts only where it stands alone."""
         self._codes.setdefault(digits.encode(), origin)
@@ -88,7 +99,7 @@ class Secrets:
         if "json" in response.headers.get("content-type", ""):
             for name, value in _members(await response.aread()):
                 if name in _ANSWERED:
-                    self.add(value, f"{name} answered by {request.url.path}")
+                    self.add_typable(value, f"{name} answered by {request.url.path}")
 
     def see_mail(self, text: str) -> None:
         """Note the link token and the code of a mail."""
@@ -122,8 +133,10 @@ def _members(body: bytes) -> Iterator[tuple[str, str]]:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return
-    if isinstance(document, dict):
-        yield from ((name, value) for name, value in document.items() if isinstance(value, str))
+    for name, value in document.items() if isinstance(document, dict) else ():
+        yield from (
+            (name, one) for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)
+        )
 
 
 # ── what is searched ──

@@ -1,12 +1,14 @@
-"""THE list of ribs. Their subscribers react in its order, and their factors are offered in it."""
+"""THE list of ribs. Their subscribers react in its order, and their ways of a second step are offered in it."""
 
 from typing import Final
 
 from ostiary.features.account import manifest as account
 from ostiary.features.activity import manifest as activity
+from ostiary.features.backup_codes import manifest as backup_codes
 from ostiary.features.claim import manifest as claim
 from ostiary.features.email_code import manifest as email_code
 from ostiary.features.email_verification import manifest as email_verification
+from ostiary.features.factors import manifest as factors
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
 from ostiary.features.my_sessions import manifest as my_sessions
@@ -24,6 +26,8 @@ RIBS: Final[tuple[Rib, ...]] = (
     email_code.RIB,
     password.RIB,
     magic_link.RIB,
+    backup_codes.RIB,
+    factors.RIB,
     my_sessions.RIB,
     account.RIB,
     activity.RIB,

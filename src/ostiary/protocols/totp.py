@@ -17,7 +17,6 @@ Algorithm = Literal["SHA1", "SHA256", "SHA512"]
 SECRET_BYTES: Final = 20  # 160 bits, as RFC 4226 section 4 recommends
 DIGITS: Final = 6
 PERIOD: Final = timedelta(seconds=30)
-DRIFT: Final = 1  # steps before and after the present one (RFC 6238 section 5.2)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What people type between digits, and what apps and mail programs make of it.
@@ -53,17 +52,18 @@ def typed_code(typed: str) -> str | None:
     return kept if len(kept) == DIGITS and kept.isascii() and kept.isdigit() else None
 
 
-def matching_step(secret: Secret, code: str, now: datetime) -> int | None:
+def matching_step(secret: Secret, code: str, now: datetime, drift: int = 1) -> int | None:
     """The latest step near `now` that a code is right for; None when there is none.
 
     Every step is looked at, and in constant time, so that how long it takes says nothing.
 
     Args:
         code: As `typed_code` returned it.
+        drift: How many steps before and after the present one are near (RFC 6238 section 5.2 recommends one at most).
     """
     present = step_at(now)
     found = None
-    for step in range(present - DRIFT, present + DRIFT + 1):
+    for step in range(present - drift, present + drift + 1):
         if hotp(secret, step).matches(code):
             found = step
     return found

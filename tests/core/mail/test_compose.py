@@ -165,7 +165,9 @@ def test_long_lines_of_text_are_broken_at_spaces() -> None:
     assert mail.links == (link,)
 
 
-@pytest.mark.parametrize(("template", "example"), [(mail.name, mail.example) for mail in MAILS])
+@pytest.mark.parametrize(
+    ("template", "example"), [(mail.name, mail.example) for mail in MAILS if "at" in mail.example]
+)
 def test_the_cores_own_mails(template: str, example: Mapping[str, Any]) -> None:
     """They say when, from where and what to do, load nothing from elsewhere, and read well in the dark."""
     context = {

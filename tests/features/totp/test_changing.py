@@ -163,7 +163,10 @@ async def test_an_operator_resets(kit: Kit) -> None:
     await enrolled(kit, browser)
     await begun(kit, browser)
     anna = await account_id(kit, ANNA)
-    assert await changed(kit, lambda change: kit.engine.core.factors.reset(change, anna)) == ("totp",)
+    assert await changed(kit, lambda change: kit.engine.core.factors.reset(change, anna)) == (
+        "totp",
+        "backup_code",
+    )
     assert (await browser.get("/auth/session")).status_code == 401
     assert (await dump(kit))["totp"] == []
     assert (await login(kit.browser())).json()["status"] == "complete"

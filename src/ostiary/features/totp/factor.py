@@ -34,15 +34,17 @@ class TotpFactor(Factor):
     Args:
         world: The clock; what the client thinks that it is does not matter.
         ring: Opens secrets.
+        drift: How many steps a code may be early or late.
     """
 
     name = FACTOR
     label = "Code from your authenticator app"
     is_digits = True
 
-    def __init__(self, world: World, ring: Keyring) -> None:
+    def __init__(self, world: World, ring: Keyring, drift: int) -> None:
         self._world = world
         self._ring = ring
+        self._drift = drift
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         """Whether an app is confirmed; one that waits for its first code does not count."""
@@ -56,7 +58,7 @@ class TotpFactor(Factor):
         now = self._world.now()
         for row in await reads.all(store.ACTIVE, of_account=account_id):
             secret = unseal(self._ring, row)
-            step = matching_step(secret, code, now) if secret else None
+            step = matching_step(secret, code, now, self._drift) if secret else None
             if step is not None and step > row.last_step:
                 return self._proven(row, step)
         return None

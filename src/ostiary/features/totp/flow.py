@@ -137,7 +137,7 @@ async def confirm(core: Core, origin: Origin, who: Principal, totp_id: str, type
             Hit(core.factors.window, origin.network), Hit(by_account, f"account:{who.account_id}")
         )
         digits = typed_code(typed)
-        step = matching_step(secret, digits, core.world.now()) if digits else None
+        step = matching_step(secret, digits, core.world.now(), settings.totp_drift) if digits else None
         if step is None:
             raise Refused(TOTP_CODE_WRONG, events=(FAILED(who.account_id),))
         prepared = await core.factors.prepare(flow.reads, who.account_id)

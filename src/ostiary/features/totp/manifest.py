@@ -21,7 +21,7 @@ _SWEEP_EVERY: Final = timedelta(minutes=10)
 
 
 def _factors(parts: Parts) -> Sequence[TotpFactor]:
-    return (TotpFactor(parts.world, parts.ring),)
+    return (TotpFactor(parts.world, parts.ring, parts.settings.of(TotpSettings).totp_drift),)
 
 
 async def _sweep(database: Database, world: World) -> int:

@@ -10,6 +10,9 @@ from ostiary.kernel.settings import Rate, setting
 class TotpSettings:
     """Authenticator apps."""
 
+    totp_drift: int = setting(
+        1, doc="How many steps of 30 s before and after the present one a code may be from, 0 to 2."
+    )
     totp_per_account: int = setting(10, doc="Most authenticator apps of an account.")
     totp_enrolment_lifetime: timedelta = setting(
         timedelta(minutes=10),
@@ -23,6 +26,8 @@ class TotpSettings:
     )
 
     def __post_init__(self) -> None:
+        if not 0 <= self.totp_drift <= 2:
+            raise ValueError("totp_drift: must be 0 to 2; a code shall not live long")
         # Every code is tried against every app: the bound keeps guessing as hard as it is and an answer cheap.
         if not 1 <= self.totp_per_account <= 20:
             raise ValueError("totp_per_account: must be 1 to 20")
