@@ -226,7 +226,8 @@ def http_page() -> str:
     """Every route with who may call it."""
     with tempfile.TemporaryDirectory() as folder:
         live = engine_for(Path(folder), dev=False).app.declared
-        development = set(engine_for(Path(folder), dev=True).app.declared) - set(live)
+        dev = engine_for(Path(folder), dev=True)
+    development = set(dev.app.declared) - set(live)
     api = _operations()
     schemas = api["components"]["schemas"]
     plain = {
@@ -235,14 +236,11 @@ def http_page() -> str:
             *health.ROUTES,
             *home.ROUTES,
             *pages.ROUTES,
+            *dev.development_routes(),
             *(hot for rib in RIBS for hot in rib.hot_routes),
         )
     }
-    plain |= {
-        "/auth/openapi.json": "The OpenAPI document of the JSON API.",
-        "/dev/mailbox": "The development mailbox as a page.",
-        "/dev/mailbox.json": "The development mailbox as JSON.",
-    }
+    plain["/auth/openapi.json"] = "The OpenAPI document of the JSON API."
 
     def row(line: Declared) -> tuple[str, ...]:
         operation = api["paths"].get(line.path, {}).get(line.method.lower(), {})

@@ -20,7 +20,7 @@ SERVED: Final = (
     "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
     "profile", "profile wrong", "activity", "security", "sessions", "end", "end others", "others ended",
     "end others alone", "nothing", "stale form", "logout", "signed out", "claim", "claim done", "claim spent",
-    "mailbox",
+    "mailbox", "mails", "mail text", "mail",
 )  # fmt: skip
 STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
 
@@ -103,6 +103,15 @@ async def _signing_in(person: Person, server: Server, email: str, look: Look) ->
     await look("too many", person)
     await person.open("/dev/mailbox")
     await look("mailbox", person)
+    for state, path in (("mails", "/dev/mails"), ("mail text", "/dev/mails/de/core/account_locked")):
+        await person.open(path)
+        await look(state, person)
+    # As a mail program has it before it: where it is served, no script runs that could look at it.
+    async with server.client() as client:
+        mail = await client.get("/dev/mails/de/email_verification/verify_email/html")
+    await person.page.goto("about:blank")
+    await person.page.set_content(mail.text)
+    await look("mail", person)
 
 
 async def _account(browser: Browser, person: Person, server: Server, email: str, look: Look) -> None:

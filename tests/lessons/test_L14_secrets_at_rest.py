@@ -158,6 +158,7 @@ async def test_a_password_in_a_mail_is_found(watched: tuple[Kit, Watch]) -> None
     await kit.signed_up("anna@example.com", PASSWORD)
     await kit.mailbox.deliver(
         Composed(
+            "1",
             "someone@example.com",
             "x@z.test",
             "en",

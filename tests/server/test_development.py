@@ -34,7 +34,7 @@ async def test_the_journey_outlives_a_restart(tmp_path: Path) -> None:
         )
         assert registered.status_code == 202
         mail = await mail_to(server, "anna@example.com")
-        assert mail.keys() == {"to", "subject", "language", "text", "html", "links", "at"}
+        assert mail.keys() == {"id", "to", "subject", "language", "text", "html", "links", "at"}
         assert mail["links"][0].startswith(f"{server.url}/verify?token=")
         verified = await browser.post(
             "/auth/email/verify", json={"token": mail["links"][0].partition("=")[2]}

@@ -24,6 +24,9 @@ async def test_the_mailbox_is_not_there(site: Site) -> None:
         "/dev/mailbox.json",
         "/dev/",
         "/dev/mailbox/",
+        "/dev/mails",
+        "/dev/mails/en/core/test_mail",
+        "/dev/mails/en/core/test_mail/html",
         "/DEV/mailbox.json",
         "/dev%2fmailbox",
     ):

@@ -21,7 +21,7 @@ from ostiary.engine.features import RIBS
 from ostiary.engine.keys import open_keys
 from ostiary.engine.settings import EngineSettings, development_path
 from ostiary.engine.wire import chores, wire
-from ostiary.http import mailbox, pages
+from ostiary.http import mail_previews, mailbox, pages
 from ostiary.http.assembly import App, assemble
 from ostiary.http.assets import PageSettings, load_assets
 from ostiary.http.rib import Rib
@@ -74,7 +74,7 @@ class Engine:
             [
                 *routes,
                 *pages.ROUTES,
-                *self._mailbox_routes(),
+                *self.development_routes(),
                 *(route for rib in self.ribs for route in rib.hot_routes),
             ],
             [routes for rib in self.ribs for routes in rib.json_routes],
@@ -101,9 +101,11 @@ class Engine:
         )
         return Shell(load_assets(self.settings.of(PageSettings)), tuple(sections))
 
-    def _mailbox_routes(self) -> Sequence[Hot]:
-        # Production never shows mails, whatever transport it was given.
-        return mailbox.routes(self.mailbox) if self._engine.dev and self.mailbox is not None else ()
+    def development_routes(self) -> Sequence[Hot]:
+        """Pages that show mails. Production has none of them, whatever transport it was given."""
+        if not self._engine.dev or self.mailbox is None:
+            return ()
+        return (*mailbox.routes(self.mailbox), *mail_previews.routes(self.composer))
 
     def _transport(self) -> Transport:
         mail = self.settings.of(MailSettings)

@@ -15,6 +15,8 @@ Pair = tuple[bytes, bytes]
 
 _YEAR: Final = 31_536_000
 _TIGHT_CSP: Final = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# What mail programs allow; only in development are mails shown here.
+_MAIL_CSP: Final = _TIGHT_CSP + b"; style-src 'unsafe-inline'; sandbox"
 _PAGE_CSP: Final[dict[str, tuple[str, ...]]] = {
     "default-src": ("'none'",),
     "script-src": ("'nonce-{nonce}'",),
@@ -99,9 +101,7 @@ class Headers:
         ours = self._ours
         out = [pair for pair in given if pair[0] not in ours]
         out += self._fixed
-        out.append(
-            self._tight if visit.known_nonce is None else (b"content-security-policy", self._csp(visit))
-        )
+        out.append(self._policy(visit))
         out.append((b"x-request-id", visit.request_id.encode()))
         if not any(name == b"cache-control" for name, _ in given):
             out.append(_NO_STORE)
@@ -110,6 +110,11 @@ class Headers:
         if visit.is_stale and not any(self._edge.cookies.sets_session(pair) for pair in given):
             out += self._edge.cookies.clear_session()
         return out
+
+    def _policy(self, visit: Visit) -> Pair:
+        if visit.shows_mail:
+            return b"content-security-policy", _MAIL_CSP
+        return self._tight if visit.known_nonce is None else (b"content-security-policy", self._csp(visit))
 
     def _csp(self, visit: Visit) -> bytes:
         words = self._page.replace("{nonce}", visit.known_nonce or "")

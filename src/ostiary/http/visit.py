@@ -38,7 +38,7 @@ class Visit:
 
     __slots__ = (
         "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started", "headers",
-        "is_stale", "json", "on_problem", "path", "request_id", "scope", "takes_form",
+        "is_stale", "json", "on_problem", "path", "request_id", "scope", "shows_mail", "takes_form",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
@@ -59,6 +59,7 @@ class Visit:
         # For the response.
         self.form_targets: list[str] = []
         self.is_stale = False
+        self.shows_mail = False
         self.has_started = False
         self._nonce: str | None = None
         self._origin: Origin | None = None

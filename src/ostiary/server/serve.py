@@ -134,7 +134,7 @@ def greeting(settings: Settings) -> str:
     kept = f"the file {where}" if where is not None else "your PostgreSQL database"
     if engine.dev:
         secret = f"the root secret {development_path(engine, 'root-secret')}"
-        mails = f"{base}/dev/mailbox  (and /dev/mailbox.json; nothing leaves this machine)"
+        mails = f"{base}/dev/mailbox  (and /dev/mailbox.json, /dev/mails; nothing leaves this machine)"
         if mail.smtp_host is not None:
             mails = f"sent through {mail.smtp_host}"
     else:

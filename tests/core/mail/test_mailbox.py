@@ -14,7 +14,7 @@ async def test_it_keeps_what_was_sent(tmp_path: Path) -> None:
     await mailbox.deliver(greet("Alice"))
     await mailbox.deliver(greet("Bob", to="bob@example.org"))
     first, second = mailbox.messages()
-    assert set(first) == {"to", "subject", "language", "text", "html", "links", "at"}
+    assert set(first) == {"id", "to", "subject", "language", "text", "html", "links", "at"}
     assert (first["to"], second["to"]) == ("alice@example.org", "bob@example.org")
     assert first["links"] == ["https://id.example.org/go?token=abc&x=1"]
     assert said[1] == "mail to bob@example.org: Hello Bob\n  https://id.example.org/go?token=abc&x=1"

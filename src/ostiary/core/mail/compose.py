@@ -36,6 +36,7 @@ class Composed:
     """A mail that is ready to go.
 
     Attributes:
+        id: The left half of the Message-ID.
         to: The one recipient.
         sender: The envelope's sender.
         language: BCP 47 tag.
@@ -47,6 +48,7 @@ class Composed:
         message: All of it, as it goes over the wire.
     """
 
+    id: str
     to: str
     sender: str
     language: str
@@ -180,6 +182,7 @@ class Composer:
         # RFC 3282; at the end, since the lines above take every Content- header for one of a part.
         message["Content-Language"] = language
         return Composed(
+            message_id,
             recipient.addr_spec,
             self._sender.addr_spec,
             language,

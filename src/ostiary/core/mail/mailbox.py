@@ -32,6 +32,7 @@ class Mailbox:
     async def deliver(self, mail: Composed) -> str:
         """Keep the mail."""
         kept = {
+            "id": mail.id,
             "to": mail.to,
             "subject": mail.subject,
             "language": mail.language,
@@ -51,7 +52,7 @@ class Mailbox:
         """Nothing is open between two mails."""
 
     def messages(self) -> list[dict[str, Any]]:
-        """``{to, subject, language, text, html, links, at}`` of each mail, the newest last."""
+        """``{id, to, subject, language, text, html, links, at}`` of each mail, the newest last."""
         return [dict(kept) for kept in self._kept]
 
     def _load(self, path: Path) -> None:
