@@ -78,10 +78,15 @@ def spliced(part: int, change: Callable[[str], str]) -> str:
 
 
 def stray_bits(text: str) -> str:
-    """Another text that a lax reader decodes to the same bytes."""
+    """Another text that a lax reader decodes to the same bytes; to others, if no bit is unused."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    assert len(text) % 4
-    return text[:-1] + alphabet[alphabet.index(text[-1]) + 1]
+    cut = text if len(text) % 4 else text[:-1]
+    return cut[:-1] + alphabet[alphabet.index(cut[-1]) | 1]
+
+
+def impossible(text: str) -> str:
+    """A text of a length that no bytes have."""
+    return text + "A" * ((1 - len(text)) % 4)
 
 
 def der(raw: bytes) -> bytes:
@@ -143,9 +148,16 @@ def _shape() -> Iterator[tuple[str, str, Why]]:
     }.items():
         yield name, token, Why.MALFORMED
     yield "stray bits in the signature", spliced(2, stray_bits), Why.MALFORMED
-    for number, part in ((0, head), (1, payload)):
-        if len(part) % 4:
-            yield f"stray bits in part {number}", spliced(number, stray_bits), Why.MALFORMED
+    for pad in ("", "a", "ab"):  # so that one of them ends in each of the three ways
+        head, payload, _ = forge(header(x=pad), CLAIMS | {"x": pad}).split(".")
+        for name, token in {
+            "stray bits in the header": f"{stray_bits(head)}.{payload}",
+            "stray bits in the payload": f"{head}.{stray_bits(payload)}",
+            "an impossible length of the header": f"{impossible(head)}.{payload}",
+            "an impossible length of the payload": f"{head}.{impossible(payload)}",
+        }.items():
+            signed = f"{token}.{base64url.encode(KEY.sign(token.encode()))}"
+            yield f"{name}, {len(pad)}", signed, Why.MALFORMED
     yield "too long", honest(padding="x" * 8192), Why.TOO_LARGE
     yield "a header too long", forge(header(x="x" * 2048), CLAIMS), Why.MALFORMED
 
