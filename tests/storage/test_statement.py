@@ -31,6 +31,8 @@ WHOLE = {
     "keys.load": "the ring has a few dozen rows and is read at start",
     "keys.any": "asks for one row of the same table, so that the probe costs nothing",
     "journal.latest": "walks the primary key backwards and stops at its limit",
+    "outbox.latest": "the same, for operators",
+    "signing.load": "a handful of keys, read at start and when one of them has changed",
 }
 
 
@@ -107,7 +109,7 @@ def test_every_declared_statement_compiles(dialect: str) -> None:
 def test_every_row_fits_its_result() -> None:
     """What a statement selects or returns is as wide as what is made of it."""
     for query in DECLARED.values():
-        if query.into is None or query.into is str:
+        if query.into in (None, str, int):
             continue
         clause: Any = query.clause
         columns = clause.selected_columns if isinstance(clause, sa.Select) else clause.exported_columns

@@ -37,6 +37,7 @@ WORDLESS = {
     "claim_issued": "is about the deployment",
     "key_rotated": "is about the deployment",
     "key_retired": "is about the deployment",
+    "key_imported": "is about the deployment",
     "keyring_resealed": "is about the deployment",
     "breach_check_failed": "is about a service that did not answer",
 }
