@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from ostiary.core.keys.ring import PURPOSES, Keyring
 from ostiary.core.keys.root import RootSeal
 from ostiary.core.once.once import Use
+from ostiary.features.claim import flow as claims
 from ostiary.kernel.world import World
 from ostiary.storage import migrate
 from ostiary.storage.connect import database_for
 from ostiary.testing import Kit
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import changed
+from tests.features.password.stage import link
 from tests.features.totp.stage import begun, confirm
 from tests.support.tree import sources
 
@@ -62,7 +64,13 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
 def test_the_lists_are_not_empty() -> None:
     """The pairs below are made from what the engine declares."""
     assert {"attempt", "code", "throttle", "pepper", "outbox", "csrf", "totp"} <= PURPOSES.keys()
-    assert {"sign_in_attempt", "verify_email_link", "verify_email_code"} <= set(declared_uses())
+    assert {
+        "sign_in_attempt",
+        "verify_email_link",
+        "verify_email_code",
+        "reset_password_link",
+        "claim_administrator",
+    } <= set(declared_uses())
 
 
 def test_keys_of_every_pair_are_strangers(ring: Keyring) -> None:
@@ -184,6 +192,34 @@ async def test_what_answers_a_factor_answers_nothing_else(kit: Kit) -> None:
         assert refused.json()["code"] == "invalid_credentials", factor
     body = {"attempt": waits, "factor": "backup_code", "code": codes[0]}
     assert (await browser.post("/auth/login/factor", json=body)).status_code == 200
+
+
+async def test_links_and_codes_from_mails_are_strangers(kit: Kit) -> None:
+    """A reset link, a verification link and code, and a claim link, each shown where the others are redeemed."""
+    browser = await kit.signed_in("anna@example.com")
+    reset = await link(kit, "anna@example.com")
+    waiting = {"email": "bert@example.com", "password": PASSWORD}
+    (await kit.browser().post("/auth/register", json=waiting)).raise_for_status()
+    verify, code = await kit.verification("bert@example.com")
+    claim = (await claims.issue(kit.engine.core)).partition("token=")[2]
+
+    async def redeemed(token: str, where: str) -> str:
+        body: dict[str, str] = {"token": token}
+        if where == "/auth/password/reset":
+            body["new_password"] = "another harbour seventeen lanterns"
+        answered = await browser.post(where, json=body)
+        return str(answered.json().get("code", "")) if answered.status_code >= 400 else "redeemed"
+
+    places = {"/auth/password/reset": reset, "/auth/email/verify": verify, "/auth/claim": claim}
+    for where in places:
+        for token in (*(other for at, other in places.items() if at != where), code):
+            assert (await redeemed(token, where)).endswith("_invalid"), (where, token)
+    for address in ("anna@example.com", "bert@example.com"):
+        wrong = {"email": address, "code": reset[:6]}
+        assert (await browser.post("/auth/email/verify", json=wrong)).json()["code"] == "verification_invalid"
+    # And each of them is still good for what it was made for.
+    for where in ("/auth/claim", "/auth/email/verify", "/auth/password/reset"):
+        assert await redeemed(places[where], where) == "redeemed", where
 
 
 @given(st.sampled_from(sorted(PURPOSES)), st.binary(max_size=60), st.integers(0, 10_000), st.integers(1, 64))

@@ -17,11 +17,14 @@ from ostiary.core.mail.compose import Composed
 from ostiary.engine.settings import EngineSettings
 from ostiary.storage.statement import command
 from ostiary.testing import Kit, running
+from tests.features.password.stage import link
 from tests.support.secrets import Secrets, Watch, dump_of, nothing_leaks
 
 PASSWORD = "canary of the first lighthouse 11"
 SECOND = "canary of the second lighthouse 22"
 TYPO = "canary of the mistyped lighthouse 33"
+THIRD = "canary of the fourth lighthouse 44"
+FOURTH = "canary of the fifth lighthouse 55"
 OURS = ("ostiary", "uvicorn", "fastapi", "asyncpg", "aiosmtplib", "sqlalchemy", "alembic")
 
 
@@ -49,7 +52,7 @@ async def test_a_journey_with_known_canaries_leaves_none_behind(
     assert issued.found_in(log.encode()) == []
     mails = "\n".join(mail["subject"] + mail["text"] + mail["html"] for mail in kit.mailbox.messages())
     typed = Secrets()
-    for password in (PASSWORD, SECOND, TYPO):
+    for password in (PASSWORD, SECOND, TYPO, THIRD, FOURTH):
         typed.add(password, password)
     assert typed.found_in(mails.encode()) == []
 
@@ -75,7 +78,14 @@ async def _journey(kit: Kit) -> set[str]:
         assert answer.status_code == 200
         canaries |= {value.rpartition(".")[2] for value in browser.cookies.values()}
     assert (await browser.get("/auth/session")).status_code == 200
-    return canaries
+    # A password changed, and changed again by a link.
+    body = {"current_password": PASSWORD, "new_password": THIRD}
+    assert (await browser.post("/auth/password/change", json=body)).status_code == 200
+    canaries |= {THIRD, *(value.rpartition(".")[2] for value in browser.cookies.values())}
+    token = await link(kit, "anna@example.com")
+    reset = await kit.browser().post("/auth/password/reset", json={"token": token, "new_password": FOURTH})
+    assert reset.status_code == 200
+    return canaries | {token, FOURTH}
 
 
 async def test_the_watch_sees_every_kind_of_secret(kit: Kit) -> None:
@@ -83,7 +93,7 @@ async def test_the_watch_sees_every_kind_of_secret(kit: Kit) -> None:
     with nothing_leaks(kit) as watch:
         await _journey(kit)
     kinds = {origin.partition(" ")[0] for origin in watch.issued.origins | watch.rest.origins}
-    assert kinds == {"password", "cookie", "link", "code", "root", "key"}
+    assert kinds == {"password", "new_password", "cookie", "link", "code", "root", "key"}
     assert {
         "cookie __Host-ostiary",
         "cookie __Host-ostiary-csrf",

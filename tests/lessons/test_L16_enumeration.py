@@ -1,5 +1,6 @@
 """L16: nobody learns from an answer, its cost or its consequences whether an address is known, or in which state."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from ostiary.testing import Kit
 from ostiary.testing.kit import PASSWORD
+from tests.pages.reading import visitor
 from tests.security.stage import WRONG, Print, ask, drained, mails_to, network, people, still, try_password
 
 NEW = "another harbour seventeen lanterns"
@@ -152,6 +154,73 @@ async def test_resending_tells_nothing(quiet: Kit) -> None:
     await drained(quiet)
     after = {kind: mails_to(quiet, address) - before[kind] for kind, (address, _) in everybody.items()}
     assert after == dict.fromkeys(everybody, 0) | {"unverified": 3}
+
+
+async def test_forgetting_a_password_tells_nothing(quiet: Kit) -> None:
+    """Five requests each, past the address's limit: equal for all kinds, locked or not; owners get three mails each."""
+    everybody = await people(quiet)
+    await quiet.signed_up("locked@example.com")
+    for _ in range(5):
+        await try_password(quiet, "locked@example.com", ip="203.0.113.200")
+    everybody["locked"] = ("locked@example.com", WRONG)
+    quiet.clock.turn(timedelta(seconds=30))
+    assert (await try_password(quiet, "locked@example.com", PASSWORD, ip="203.0.113.201")).status == 429
+    await drained(quiet)
+    before = {kind: mails_to(quiet, address) for kind, (address, _) in everybody.items()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(5):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            prints[kind].append(
+                await ask(quiet, "/auth/password/forgot", {"email": address}, ip=network(number))
+            )
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [202] * 5
+    assert {str(one.body) for one in seen} == {"{'status': 'reset_sent'}"}
+    assert [one.letters for one in seen] == [1] * 5
+    assert [one.hashes for one in seen] == [0] * 5
+    assert all(one.cookies == () for one in seen)
+    await drained(quiet)
+    after = {kind: mails_to(quiet, address) - before[kind] for kind, (address, _) in everybody.items()}
+    barred = {"unknown", "disabled", "disabled, right password"}
+    assert after == {kind: 0 if kind in barred else 3 for kind in everybody}
+    # Asking has locked nobody and unlocked nobody.
+    assert (await try_password(quiet, "locked@example.com", PASSWORD, ip="203.0.113.202")).status == 429
+    assert (await try_password(quiet, "verified@example.com", PASSWORD, ip="203.0.113.203")).status == 200
+
+
+async def test_forgetting_tells_nothing_of_accounts_before_their_proof(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Where accounts may be used before their proof, an unproven account and an unknown address look alike, too."""
+    async with still(tmp_path, database=database_url, verify_email="optional") as kit:
+        for address in ("unproven@example.com", "proven@example.com"):
+            registration = {"email": address, "password": PASSWORD}
+            (await kit.browser().post("/auth/register", json=registration)).raise_for_status()
+        token, _ = await kit.verification("proven@example.com")
+        (await kit.browser().post("/auth/email/verify", json={"token": token})).raise_for_status()
+        kit.clock.turn(timedelta(hours=2))
+        await drained(kit)
+        prints: dict[str, list[Print]] = {kind: [] for kind in ("unknown", "unproven", "proven")}
+        for _ in range(4):
+            for number, kind in enumerate(prints):
+                body = {"email": f"{kind}@example.com"}
+                prints[kind].append(await ask(kit, "/auth/password/forgot", body, ip=network(number)))
+        assert [one.status for one in same_for_all(prints)] == [202] * 4
+        await drained(kit)
+        assert [mails_to(kit, f"{kind}@example.com") for kind in prints] == [0, 4, 4]
+
+
+async def test_the_page_tells_nothing(quiet: Kit) -> None:
+    """Asking through the page leads everybody to the same page; only the address that was typed differs on it."""
+    seen: set[tuple[int, str, tuple[str, ...]]] = set()
+    for kind, (address, _) in (await people(quiet)).items():
+        who = visitor(quiet, ip=network(len(seen)))
+        page = await who.submit(await who.open("/recover"), "/recover", email=address)
+        assert address in page.text, kind
+        headers = sorted(name for name in page.answer.headers if name != "content-length")
+        words = re.sub(r"nonce=\"[^\"]*\"", "", page.answer.text.replace(address, ""))
+        seen.add((page.status, words, tuple(headers)))
+    assert len(seen) == 1
 
 
 async def test_a_wrong_code_tells_nothing(quiet: Kit) -> None:

@@ -10,6 +10,7 @@ from tests.pages.tour import PLAIN
 
 AUTOCOMPLETE = {
     "name": "name", "email": "email", "identifier": "username", "code": "one-time-code",
+    "current_password": "current-password", "new_password": "new-password",
 }  # fmt: skip
 
 
@@ -20,12 +21,13 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "signup wrong": 422, "check wrong": 400, "login wrong": 401, "unverified": 403, "resend wrong": 422,
         "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
+        "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
     }  # fmt: skip
 
 
 def test_each_page_has_a_title_of_its_own(pages: dict[str, Page]) -> None:
     """Tabs and histories tell pages apart; only the two looks of one page share a title."""
-    titles = {name: pages[name].title for name in PLAIN if name != "check blank"}
+    titles = {name: pages[name].title for name in PLAIN if not name.endswith(" blank")}
     assert len(set(titles.values())) == len(titles), titles
     assert all(title.endswith(" · ostiary") for title in titles.values())
 
@@ -62,7 +64,7 @@ def test_every_field_has_its_label_and_says_what_it_wants(pages: dict[str, Page]
             assert not {"onpaste", "readonly", "disabled"} & set(given), name
             for word in given.get("aria-describedby", "").split():
                 assert page.tree.one(id=word).text, (name, word)
-    assert seen == {"name", "email", "password", "identifier", "code"}
+    assert seen == {"name", "email", "password", "identifier", "code", "current_password", "new_password"}
     assert pages["signup"].tree.one("input", id="password").attributes["autocomplete"] == "new-password"
     assert pages["login"].tree.one("input", id="password").attributes["autocomplete"] == "current-password"
     assert pages["check"].tree.one("input", id="code").attributes["inputmode"] == "numeric"
@@ -77,6 +79,10 @@ def test_every_mistake_has_a_summary(pages: dict[str, Page]) -> None:
         "resend wrong",
         "factor wrong",
         "factor empty",
+        "password wrong",
+        "password poor",
+        "recover wrong",
+        "reset poor",
     ):
         page = pages[name]
         assert page.title.startswith("Error: ")
@@ -138,7 +144,7 @@ def test_every_form_of_the_signed_in_has_a_token(pages: dict[str, Page]) -> None
     """A form that is sent with a live session carries the token (E3); the one that is tested is not empty."""
     forms = [
         (name, form)
-        for name in ("account", "profile", "security", "sessions", "end", "end others", "logout")
+        for name in ("account", "profile", "security", "password", "sessions", "end", "end others", "logout")
         for form in pages[name].tree.all("form")
     ]
     assert len(forms) >= 8

@@ -1,6 +1,7 @@
 """Owns a tour of every page in every state, for what must hold on all of them."""
 
 import re
+from datetime import timedelta
 
 from ostiary.testing.kit import PASSWORD, Kit
 from tests.pages.reading import Page, Visitor, visitor
@@ -9,7 +10,8 @@ from tests.support.ribs import WordOfTheDay
 # One page for each method and path that answers with HTML, and each state that looks different.
 PLAIN = (
     "signup", "check", "check blank", "confirm", "resend", "spent", "done", "login", "unverified", "factor", "account",
-    "profile", "security", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
+    "profile", "security", "password", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
+    "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
 )  # fmt: skip
 
@@ -27,6 +29,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     await _account(kit, anna, email, seen)
     day.words[account_id] = "mellow"
     await _second_factor(anna, email, seen)
+    await _recovering(kit, visitor(kit), email, name, seen)
     return seen
 
 
@@ -71,6 +74,13 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     seen["profile wrong"] = await anna.submit(seen["profile"], "/account/profile", name="a\u202eb")
     seen["activity"] = await anna.open("/account/activity")
     seen["security"] = await anna.open("/account/security")
+    seen["password fresh"] = await anna.open("/account/password")
+    kit.clock.turn(timedelta(minutes=16))
+    seen["password"] = await anna.open("/account/password")
+    wrong = {"current_password": "wrong", "new_password": "another harbour seventeen lanterns"}
+    seen["password wrong"] = await anna.submit(seen["password"], "/account/password", **wrong)
+    poor = {"current_password": PASSWORD, "new_password": "short"}
+    seen["password poor"] = await anna.submit(seen["password"], "/account/password", **poor)
     seen["sessions"] = await anna.open("/account/sessions")
     seen["end others"] = await anna.open("/account/sessions/end-others")
     seen["end"] = await anna.open(f"/account/sessions/{other_id}/end")
@@ -85,3 +95,18 @@ async def _second_factor(anna: Visitor, email: str, seen: dict[str, Page]) -> No
     seen["factor"] = await anna.submit(login, "/login", identifier=email, password=PASSWORD)
     seen["factor wrong"] = await anna.submit(seen["factor"], "/login/factor", code="nonsense")
     seen["factor empty"] = await anna.submit(seen["factor"], "/login/factor", code="")
+
+
+async def _recovering(kit: Kit, anna: Visitor, email: str, name: str, seen: dict[str, Page]) -> None:
+    seen["recover"] = await anna.open("/recover")
+    seen["recover wrong"] = await anna.submit(seen["recover"], "/recover", email=name)
+    seen["recover sent blank"] = await anna.open("/recover/sent")
+    before = len([mail for mail in kit.mailbox.messages() if mail["to"] == email])
+    seen["recover sent"] = await anna.submit(seen["recover"], "/recover", email=email)
+    mail = await kit.mail_to(email, count=before + 1)
+    seen["reset"] = await anna.open(mail["links"][0].removeprefix(kit.base_url))
+    seen["reset poor"] = await anna.submit(seen["reset"], "/recover/reset", new_password="short")
+    seen["reset done"] = await anna.submit(
+        seen["reset"], "/recover/reset", new_password="another harbour seventeen lanterns"
+    )
+    seen["reset spent"] = await anna.open("/recover/reset")

@@ -21,12 +21,14 @@ PLENTY: dict[str, Any] = {
     "signin_failures_per_network": "100000/15m",
     "register_per_network": "100000/1h",
     "resend_per_network": "100000/1h",
+    "reset_per_network": "100000/1h",
 }
 
 Probe = tuple[str, Callable[[str], dict[str, Any]]]
 SIGN_IN: Probe = ("/auth/login", lambda address: {"identifier": address, "password": WRONG})
 REGISTER: Probe = ("/auth/register", lambda address: {"email": address, "password": PASSWORD})
 RESEND: Probe = ("/auth/email/resend", lambda address: {"email": address})
+FORGOT: Probe = ("/auth/password/forgot", lambda address: {"email": address})
 
 
 def test_the_comparison_can_tell() -> None:
@@ -58,7 +60,16 @@ async def populate(kit: Kit, count: int, *, proven: bool) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("probe", "proven"),
-    [(SIGN_IN, True), (SIGN_IN, False), (REGISTER, True), (REGISTER, False), (RESEND, True), (RESEND, False)],
+    [
+        (SIGN_IN, True),
+        (SIGN_IN, False),
+        (REGISTER, True),
+        (REGISTER, False),
+        (RESEND, True),
+        (RESEND, False),
+        (FORGOT, True),
+        (FORGOT, False),
+    ],
     ids=[
         "sign-in-proven",
         "sign-in-unproven",
@@ -66,6 +77,8 @@ async def populate(kit: Kit, count: int, *, proven: bool) -> None:
         "register-unproven",
         "resend-proven",
         "resend-unproven",
+        "forgot-proven",
+        "forgot-unproven",
     ],
 )
 async def test_known_and_unknown_take_equally_long(

@@ -16,7 +16,7 @@ from ostiary.http.rib import Rib
 from ostiary.kernel.events import Event
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
-from tests.core.signin.stage import account_id, dump, journalled, session_rows
+from tests.core.signin.stage import account_id, dump
 from tests.features.password.stage import (
     ANNA,
     NEW,
@@ -115,27 +115,6 @@ async def test_a_link_for_an_address_that_waits_dies_with_the_proof(kit: Kit) ->
     assert (await reset(kit, token)).status_code == 400
     assert await signs_in(kit, PASSWORD) == 200
     assert (await reset(kit, await link(kit))).status_code == 200
-
-
-async def test_a_squatter_is_out(optional: Kit) -> None:
-    """Who uses another's address without proof loses password, session and memory to whoever reads the mailbox."""
-    kit = optional
-    strangers_proof = await register(kit, STRANGERS, "Mallory")
-    mallory = await kit.sign_in(ANNA, STRANGERS)
-    assert (await change(mallory, WRONG, STRANGERS)).status_code == 200
-    token = await link(kit)
-    assert (await reset(kit, token, STRANGERS)).status_code == 200, (
-        "what strangers used is nobody's to repeat"
-    )
-    assert (await mallory.get("/auth/session")).json()["code"] == "session_ended"
-    assert "" not in {why for _, _, _, why in await session_rows(kit)}
-    assert (await dump(kit))["password_history"] == []
-    names = await journalled(kit)
-    assert "credentials_voided" in names
-    assert await verify(kit, strangers_proof) == 400
-    assert await signs_in(kit, WRONG) == 403, "it is a registration's that waits for ever"
-    own = await kit.sign_in(ANNA, STRANGERS)
-    assert (await own.get("/auth/session")).json()["user"]["email_verified"]
 
 
 async def test_other_ribs_hear_that_credentials_are_void(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""L15: elsewhere a password reset left sessions, tokens and half-done sign-ins as they were."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ostiary.engine.features import RIBS
+from ostiary.testing import Kit, running
+from tests.core.signin.stage import account_id, answer, login, session_rows
+from tests.features.password.stage import ANNA, NEW, NEWER, WRONG, change, link, reset, signs_in
+from tests.support.ribs import WordOfTheDay
+
+
+@pytest.fixture
+def day() -> WordOfTheDay:
+    """A second factor."""
+    return WordOfTheDay(is_single_use=False)
+
+
+@pytest.fixture
+async def kit(database_url: str, tmp_path: Path, day: WordOfTheDay) -> AsyncIterator[Kit]:
+    """An engine with that factor."""
+    async with running(tmp_path, database=database_url, ribs=(*RIBS, day.rib)) as kit:
+        yield kit
+
+
+async def test_every_session_ends(kit: Kit) -> None:
+    """On every device, remembered or not, and in the very browser that resets; listed nowhere and never revived."""
+    await kit.signed_up(ANNA)
+    browsers = [await kit.sign_in(ANNA) for _ in range(3)]
+    remembered = kit.browser()
+    assert (await login(remembered, ANNA, remember=True)).status_code == 200
+    assert (await reset(kit, await link(kit), browser=browsers[0])).status_code == 200
+    for browser in (*browsers, remembered):
+        assert (await browser.get("/auth/session")).json()["code"] == "session_ended"
+        assert (await browser.get("/account")).status_code == 303
+    assert {why for _, _, _, why in await session_rows(kit)} == {"password_reset"}
+    fresh = await kit.sign_in(ANNA, NEW)
+    assert len((await fresh.get("/auth/sessions")).json()["sessions"]) == 1
+
+
+async def test_a_half_done_sign_in_ends(kit: Kit, day: WordOfTheDay) -> None:
+    """Who knew the old password and waits for the second factor cannot finish, however right the factor is."""
+    await kit.signed_up(ANNA)
+    day.words[await account_id(kit, ANNA)] = "heron"
+    thief = kit.browser()
+    attempt = (await login(thief, ANNA)).json()["attempt"]
+    assert (await reset(kit, await link(kit))).status_code == 200
+    refused = await answer(thief, attempt, "heron")
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
+    assert await session_rows(kit) == []
+
+
+async def test_a_change_ends_them_as_well(kit: Kit, day: WordOfTheDay) -> None:
+    """A half-done sign-in with the old password dies with the change that its owner makes meanwhile."""
+    own = await kit.signed_in(ANNA)
+    day.words[await account_id(kit, ANNA)] = "heron"
+    thief = kit.browser()
+    attempt = (await login(thief, ANNA)).json()["attempt"]
+    assert (await change(own, NEW)).status_code == 200
+    assert (await answer(thief, attempt, "heron")).status_code == 401
+    assert (await own.get("/auth/session")).status_code == 200
+
+
+async def test_the_second_factor_is_still_asked_for(kit: Kit, day: WordOfTheDay) -> None:
+    """A reset proves the mailbox and nothing more: no session comes with it, and the factor stays."""
+    await kit.signed_up(ANNA)
+    day.words[await account_id(kit, ANNA)] = "heron"
+    browser = kit.browser()
+    assert (await reset(kit, await link(kit), browser=browser)).status_code == 200
+    assert not browser.cookies
+    asked = (await login(browser, ANNA, NEW)).json()
+    assert (asked["status"], asked["factors"]) == ("factor_required", ["word"])
+    assert await session_rows(kit) == []
+    assert (await answer(browser, asked["attempt"], "heron")).status_code == 200
+
+
+async def test_a_browser_that_was_known_is_a_stranger(kit: Kit) -> None:
+    """The note that spares an owner the lockout counts no more: a thief's browser may carry it, too."""
+    own = await kit.signed_in(ANNA)
+    await own.post("/auth/logout")
+    assert (await reset(kit, await link(kit))).status_code == 200
+    for number in range(5):
+        assert await signs_in(kit, WRONG, ip=f"198.51.100.{number}") == 401
+    assert (await login(own, ANNA, NEW)).status_code == 429
+
+
+async def test_a_refused_reset_ends_nothing(kit: Kit) -> None:
+    """A wrong link, and a right one with a poor password, leave every session alive."""
+    own = await kit.signed_in(ANNA)
+    token = await link(kit)
+    assert (await reset(kit, "A" * 43, NEWER)).status_code == 400
+    assert (await reset(kit, token, "short")).status_code == 422
+    assert (await own.get("/auth/session")).status_code == 200
