@@ -49,6 +49,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
     ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
+    ("GET", "/account/factors/totp/{totp_id}"): waiting_app_ids,
+    ("POST", "/account/factors/totp/{totp_id}"): waiting_app_ids,
+    ("GET", "/account/factors/totp/{totp_id}/remove"): app_ids,
+    ("POST", "/account/factors/totp/{totp_id}/remove"): app_ids,
     ("GET", "/account/sessions/{session_id}/end"): session_ids,
     ("POST", "/account/sessions/{session_id}/end"): session_ids,
 }
@@ -56,6 +60,7 @@ CASES: dict[tuple[str, str], Case] = {
 CODES: dict[str, str] = {}
 BODIES: dict[tuple[str, str], Callable[[str], dict[str, str]]] = {
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): lambda one: {"code": CODES.get(one, "000000")},
+    ("POST", "/account/factors/totp/{totp_id}"): lambda one: {"code": CODES.get(one, "000000")},
 }
 # Paths whose parameter names nothing of anybody's, and why.
 NOBODYS: dict[tuple[str, str], str] = {
@@ -70,7 +75,8 @@ async def call(kit: Kit, browser: Browser, method: str, path: str, one: str) -> 
     headers = {"origin": kit.base_url, "sec-fetch-site": "same-origin"}
     made = BODIES.get((method, path))
     body = made(one) if made else None
-    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers, json=body)
+    given: dict[str, Any] = {"json" if path.startswith("/auth/") else "data": body}
+    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers, **given)
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.wiring import Parts
 from ostiary.features.backup_codes.api import router
 from ostiary.features.backup_codes.factor import EVENTS, BackupCodes
+from ostiary.features.backup_codes.pages import PAGES
 from ostiary.features.backup_codes.settings import BackupCodeSettings
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
@@ -36,4 +37,5 @@ RIB = Rib(
     ),
     spares=_spares,
     json_routes=(JsonRoutes(router, SESSION),),
+    hot_routes=PAGES,
 )

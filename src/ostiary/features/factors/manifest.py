@@ -1,8 +1,16 @@
 """Owns what the view of all factors plugs into the engine."""
 
 from ostiary.features.factors.api import router
+from ostiary.features.factors.cli import commands
+from ostiary.features.factors.pages import PAGES, SECTION
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
 from ostiary.http.routing import JsonRoutes
 
-RIB = Rib(name="factors", json_routes=(JsonRoutes(router, SESSION),))
+RIB = Rib(
+    name="factors",
+    json_routes=(JsonRoutes(router, SESSION),),
+    hot_routes=PAGES,
+    account_sections=(SECTION,),
+    commands=commands,
+)

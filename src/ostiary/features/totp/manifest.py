@@ -9,6 +9,7 @@ from ostiary.core.wiring import Parts
 from ostiary.features.totp import flow, store
 from ostiary.features.totp.api import router
 from ostiary.features.totp.factor import TotpFactor
+from ostiary.features.totp.pages import PAGES
 from ostiary.features.totp.settings import TotpSettings
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
@@ -40,4 +41,5 @@ RIB = Rib(
     factors=_factors,
     chores=_chores,
     json_routes=(JsonRoutes(router, SESSION),),
+    hot_routes=PAGES,
 )
