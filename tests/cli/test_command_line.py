@@ -81,6 +81,8 @@ COMMANDS = {
     ("mail", "resend"): ("[ID]", "--all", "--json", "expired"),
     ("mail", "test"): ("ADDRESS", "--language", "--json", "answered"),
     ("keys",): ("list", "rotate", "retire", "import", "reseal"),
+    ("users",): ("unlock", "reset-factors"),
+    ("users", "reset-factors"): ("--database", "--json", "Make sure who asks"),
 }
 
 
