@@ -18,9 +18,10 @@ Look = Callable[[str, Person], Awaitable[None]]
 SERVED: Final = (
     "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm", "done",
     "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
-    "profile", "profile wrong", "activity", "security", "sessions", "end", "end others", "others ended",
-    "end others alone", "nothing", "stale form", "logout", "signed out", "claim", "claim done", "claim spent",
-    "mailbox", "mails", "mail text", "mail",
+    "profile", "profile wrong", "emails", "email add", "email add wrong", "email waits", "email waits wrong",
+    "email link", "email added", "email primary", "email remove", "activity", "security", "sessions", "end",
+    "end others", "others ended", "end others alone", "nothing", "stale form", "logout", "signed out", "claim",
+    "claim done", "claim spent", "mailbox", "mails", "mail text", "mail",
 )  # fmt: skip
 STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
 
@@ -124,6 +125,7 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await person.fill("Your name (optional)", "A\u202enna")
     await person.press("Save")
     await look("profile wrong", person)
+    await _emails(person, server, look)
     await person.open("/account/activity")
     await look("activity", person)
     await person.open("/account/security")
@@ -150,6 +152,31 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await look("logout", person)
     await person.press("Sign out")
     await look("signed out", person)
+
+
+async def _emails(person: Person, server: Server, look: Look) -> None:
+    other = "walks-on@example.com"
+    await person.open("/account/emails")
+    await look("emails", person)
+    await person.press("Add an address", role="link")
+    await look("email add", person)
+    await person.press("Send the mail")
+    await look("email add wrong", person)
+    await person.fill("E-mail address", other)
+    await person.press("Send the mail")
+    await look("email waits", person)
+    await person.fill("6-digit code", "12345")
+    await person.press("Confirm")
+    await look("email waits wrong", person)
+    await person.open(f"/account/emails/confirm?token={await link_token(server, other)}")
+    await look("email link", person)
+    await person.press("Confirm the address")
+    await look("email added", person)
+    await person.press(f"Make primary: {other}", role="link")
+    await look("email primary", person)
+    await person.open("/account/emails")
+    await person.press(f"Remove {other}", role="link")
+    await look("email remove", person)
 
 
 async def claim_link(server: Server) -> str:

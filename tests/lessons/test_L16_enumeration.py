@@ -2,15 +2,27 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ostiary.testing import Kit
-from ostiary.testing.kit import PASSWORD
+from ostiary.testing.kit import PASSWORD, Browser
 from tests.pages.reading import visitor
-from tests.security.stage import WRONG, Print, ask, drained, mails_to, network, people, still, try_password
+from tests.security.stage import (
+    WRONG,
+    Print,
+    ask,
+    ask_as,
+    drained,
+    mails_to,
+    network,
+    people,
+    still,
+    try_password,
+)
 
 NEW = "another harbour seventeen lanterns"
 
@@ -267,3 +279,61 @@ async def test_asking_for_a_link_tells_nothing(quiet: Kit) -> None:
     await drained(quiet)
     got = {kind for kind, (address, _) in everybody.items() if mails_to(quiet, address) > before[kind]}
     assert got == everybody.keys() - {"unknown", "unverified", "disabled", "disabled, right password"}
+
+
+async def wishers(kit: Kit, everybody: dict[str, tuple[str, str]]) -> dict[str, Browser]:
+    """For each kind of address somebody else who is signed in, each from a network of his own."""
+    found = {}
+    for number, kind in enumerate(everybody):
+        ip = f"203.0.113.{number + 1}"
+        found[kind] = await kit.signed_in(f"wisher{number}@example.com", ip=ip)
+    return found
+
+
+def unnamed(print_: Print) -> Print:
+    """The same without the id, which only says what whoever asks has typed himself.
+
+    And without the statements of a refusal by a limit: which of two counters is looked at first is chance, by key.
+    """
+    body = {name: value for name, value in print_.body.items() if name != "id"}
+    return replace(print_, body=body, statements=() if print_.status == 429 else print_.statements)
+
+
+async def test_adding_an_address_tells_nothing(quiet: Kit) -> None:
+    """Wishing for it, asking again, a limit, wrong codes, the list: equal for all kinds; the right one gets a mail."""
+    everybody = await people(quiet)
+    wishes = await wishers(quiet, everybody)
+    await drained(quiet)
+    before = {kind: mails_to(quiet, address) for kind, (address, _) in everybody.items()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    lists: dict[str, list[tuple[bool, bool]]] = {}
+    for kind, (address, _) in everybody.items():
+        browser = wishes[kind]
+        for _ in range(2):
+            prints[kind].append(await ask_as(browser, quiet, "/auth/emails", {"email": address}))
+        email_id = prints[kind][0].body["id"]
+        for _ in range(2):
+            prints[kind].append(await ask_as(browser, quiet, f"/auth/emails/{email_id}/resend", {}))
+        code = await _a_wrong_code(quiet, address)
+        for _ in range(6):
+            prints[kind].append(
+                await ask_as(browser, quiet, f"/auth/emails/{email_id}/verify", {"code": code})
+            )
+        listed = (await browser.get("/auth/emails")).json()["emails"]
+        lists[kind] = [(item["primary"], item["verified"]) for item in listed]
+    seen = same_for_all({kind: [unnamed(one) for one in found] for kind, found in prints.items()})
+    assert [one.status for one in seen] == [202] * 3 + [429] + [400] * 6
+    assert [one.letters for one in seen] == [2] * 3 + [0] * 7
+    assert set(map(tuple, lists.values())) == {((True, True), (False, False))}
+    await drained(quiet)
+    after = {kind: mails_to(quiet, address) - before[kind] for kind, (address, _) in everybody.items()}
+    assert after == dict.fromkeys(everybody, 3), (
+        "the link to a free address, a word to the owner of a taken one"
+    )
+
+
+async def _a_wrong_code(kit: Kit, address: str) -> str:
+    """Six digits that are not in any mail to the address."""
+    await drained(kit)
+    said = "".join(mail["text"] for mail in kit.mailbox.messages() if mail["to"] == address)
+    return next(digits for digits in ("000000", "111111", "222222", "333333") if digits not in said)

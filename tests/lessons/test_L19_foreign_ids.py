@@ -44,6 +44,33 @@ async def waiting_app_ids(kit: Kit, victim: Browser) -> list[str]:
     return [app.id]
 
 
+async def emails(victim: Browser, **wanted: bool) -> list[str]:
+    """The ids of the victim's addresses of a kind."""
+    listed = (await victim.get("/auth/emails")).json()["emails"]
+    return [item["id"] for item in listed if all(item[name] == value for name, value in wanted.items())]
+
+
+async def waiting_email(kit: Kit, victim: Browser) -> list[str]:
+    """The id of an address that waits for its proof."""
+    if not await emails(victim, verified=False):
+        email = f"{kit.engine.core.world.id()}@example.com"
+        answer = await victim.post("/auth/emails", json={"email": email})
+        CODES[answer.json()["id"]] = (await kit.verification(email))[1]
+        await drained(kit)
+    return await emails(victim, verified=False)
+
+
+async def further_email(kit: Kit, victim: Browser) -> list[str]:
+    """The id of a proven address that is not the primary one."""
+    if not await emails(victim, verified=True, primary=False):
+        email = f"{kit.engine.core.world.id()}@example.com"
+        await victim.post("/auth/emails", json={"email": email})
+        token, _ = await kit.verification(email)
+        await victim.post("/auth/emails/verify", json={"token": token})
+        await drained(kit)
+    return await emails(victim, verified=True, primary=False)
+
+
 # For each method and path with an id: the ids of another account to call it with.
 CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
@@ -55,16 +82,36 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/account/factors/totp/{totp_id}/remove"): app_ids,
     ("GET", "/account/sessions/{session_id}/end"): session_ids,
     ("POST", "/account/sessions/{session_id}/end"): session_ids,
+    ("POST", "/auth/emails/{email_id}/verify"): waiting_email,
+    ("POST", "/auth/emails/{email_id}/resend"): waiting_email,
+    ("POST", "/auth/emails/{email_id}/primary"): further_email,
+    ("DELETE", "/auth/emails/{email_id}"): further_email,
+    ("GET", "/account/emails/{email_id}"): waiting_email,
+    ("POST", "/account/emails/{email_id}"): waiting_email,
+    ("POST", "/account/emails/{email_id}/resend"): waiting_email,
+    ("GET", "/account/emails/{email_id}/primary"): further_email,
+    ("POST", "/account/emails/{email_id}/primary"): further_email,
+    ("GET", "/account/emails/{email_id}/remove"): further_email,
+    ("POST", "/account/emails/{email_id}/remove"): further_email,
 }
 # What goes with an id: right for its owner, so that nothing but the owner is wrong.
 CODES: dict[str, str] = {}
+
+
+def _code(one: str) -> dict[str, str]:
+    return {"code": CODES.get(one, "000000")}
+
+
 BODIES: dict[tuple[str, str], Callable[[str], dict[str, str]]] = {
-    ("POST", "/auth/mfa/totp/{totp_id}/confirm"): lambda one: {"code": CODES.get(one, "000000")},
-    ("POST", "/account/factors/totp/{totp_id}"): lambda one: {"code": CODES.get(one, "000000")},
+    ("POST", "/auth/mfa/totp/{totp_id}/confirm"): _code,
+    ("POST", "/account/factors/totp/{totp_id}"): _code,
+    ("POST", "/auth/emails/{email_id}/verify"): _code,
+    ("POST", "/account/emails/{email_id}"): _code,
 }
 # Paths whose parameter names nothing of anybody's, and why.
 NOBODYS: dict[tuple[str, str], str] = {
     ("GET", "/assets/{file}"): "style sheets and pictures, the same for everyone",
+    ("GET", "/account/emails/{email_id}/resend"): "leads to the page of the same id, and reads nothing",
 }
 # Fields of bodies that are named like ids but name nothing of anybody's, and why.
 NO_IDS: dict[tuple[str, str, str], str] = {}
@@ -72,11 +119,11 @@ NO_IDS: dict[tuple[str, str, str], str] = {}
 
 async def call(kit: Kit, browser: Browser, method: str, path: str, one: str) -> httpx2.Response:
     """Call a route with an id, as our own page or script does."""
-    headers = {"origin": kit.base_url, "sec-fetch-site": "same-origin"}
+    given: dict[str, Any] = {"headers": {"origin": kit.base_url, "sec-fetch-site": "same-origin"}}
     made = BODIES.get((method, path))
-    body = made(one) if made else None
-    given: dict[str, Any] = {"json" if path.startswith("/auth/") else "data": body}
-    return await browser.request(method, re.sub(r"{\w+}", one, path), headers=headers, **given)
+    if made:
+        given["json" if path.startswith("/auth/") else "data"] = made(one)
+    return await browser.request(method, re.sub(r"{\w+}", one, path), **given)
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:

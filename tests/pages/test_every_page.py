@@ -22,6 +22,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
         "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
+        "email add wrong": 422, "email waits wrong": 400,
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ PLAIN = (
     "profile", "security", "password", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
     "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
+    "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
 )  # fmt: skip
 
 
@@ -26,7 +27,10 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     anna = visitor(kit)
     await _getting_in(kit, anna, email, name, seen)
     account_id = (await anna.browser.get("/auth/session")).json()["user"]["id"]
+    await _emails(kit, anna, email, seen)  # first: it needs a fresh sign-in
     await _account(kit, anna, email, seen)
+    seen["logout"] = await anna.open("/logout")
+    seen["signed out"] = await anna.submit(seen["logout"], "/logout")
     day.words[account_id] = "mellow"
     await _second_factor(anna, email, seen)
     await _recovering(kit, visitor(kit), email, name, seen)
@@ -86,8 +90,25 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     seen["end"] = await anna.open(f"/account/sessions/{other_id}/end")
     seen["nothing"] = await anna.open("/account/sessions/nothing/end")
     seen["csrf"] = Page(await anna.browser.post("/account/sessions/end-others", data={}))
-    seen["logout"] = await anna.open("/logout")
-    seen["signed out"] = await anna.submit(seen["logout"], "/logout")
+
+
+async def _emails(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:
+    other = f"{kit.engine.core.world.id()}@example.com"
+    before = len([mail for mail in kit.mailbox.messages() if mail["to"] == email])
+    seen["email add"] = await anna.open("/account/emails/add")
+    seen["email add wrong"] = await anna.submit(seen["email add"], "/account/emails/add", email="wrong")
+    seen["email waits"] = await anna.submit(seen["email add"], "/account/emails/add", email=other)
+    path = seen["email waits"].answer.url.path
+    seen["email waits wrong"] = await anna.submit(seen["email waits"], path, code="12345")
+    token, _ = await kit.verification(other)
+    seen["email link"] = await anna.open(f"/account/emails/confirm?token={token}")
+    seen["emails"] = await anna.submit(seen["email link"], "/account/emails/confirm")
+    await kit.mail_to(email, count=before + 1)
+    seen["email spent"] = await anna.open("/account/emails/confirm")
+    seen["email primary"] = await anna.open(f"{path}/primary")
+    seen["email remove"] = await anna.open(f"{path}/remove")
+    primary = (await anna.browser.get("/auth/emails")).json()["emails"][0]["id"]
+    seen["email needed"] = await anna.open(f"/account/emails/{primary}/remove")
 
 
 async def _second_factor(anna: Visitor, email: str, seen: dict[str, Page]) -> None:

@@ -22,7 +22,7 @@ from ostiary.core.throttle.store import throttle
 from ostiary.kernel.origin import Origin
 from ostiary.storage.statement import Query, command
 from ostiary.testing import Kit, TurnedClock, running
-from ostiary.testing.kit import PASSWORD
+from ostiary.testing.kit import PASSWORD, Browser
 from tests.support.statements import statements_of
 
 WRONG: Final = "wrong battery staple zebra"
@@ -113,8 +113,12 @@ class Print:
 
 async def ask(kit: Kit, path: str, body: dict[str, Any], *, ip: str = "192.0.2.10", **headers: str) -> Print:
     """Post as a new browser and take the print of the answer."""
+    return await ask_as(kit.browser(ip), kit, path, body, **headers)
+
+
+async def ask_as(browser: Browser, kit: Kit, path: str, body: dict[str, Any], **headers: str) -> Print:
+    """Post as somebody, who may be signed in, and take the print of the answer."""
     core = kit.engine.core
-    browser = kit.browser(ip)
     hashes = core.passwords.pool.accepted
     slept: list[timedelta] = []
     token = _slept.set(slept)

@@ -8,6 +8,7 @@ from ostiary.features.backup_codes import manifest as backup_codes
 from ostiary.features.claim import manifest as claim
 from ostiary.features.email_code import manifest as email_code
 from ostiary.features.email_verification import manifest as email_verification
+from ostiary.features.emails import manifest as emails
 from ostiary.features.factors import manifest as factors
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
@@ -30,6 +31,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     factors.RIB,
     my_sessions.RIB,
     account.RIB,
+    emails.RIB,
     activity.RIB,
     claim.RIB,
     keys.RIB,

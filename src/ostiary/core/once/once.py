@@ -17,6 +17,7 @@ from ostiary.storage.database import Contended, Database, Reads, Transaction
 
 CODES: Final = purpose("code", "Keyed MACs of six-digit codes.", kept_for=timedelta(days=90))
 CODE_TRIES: Final = 5
+_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,13 @@ class Once:
     async def sweep(self, tx: Transaction, batch: int) -> int:
         """Remove expired secrets, at most `batch`."""
         return await tx.run(store.SWEEP, now=self._world.micros(), batch=batch)
+
+
+def read_code(typed: str) -> Secret | None:
+    """The digits of a code as people type it, with spaces and dashes; None for what can be no code."""
+    digits = typed.replace(" ", "").replace("-", "")
+    is_code = len(digits) == _DIGITS and digits.isascii() and digits.isdigit()
+    return Secret(digits) if is_code else None
 
 
 def _hash(use: Use, secret: Secret) -> bytes:

@@ -9,7 +9,7 @@ from ostiary.core.accounts.address import Address, find_email, parse_email
 from ostiary.core.accounts.claims import claims
 from ostiary.core.accounts.claims.claims import Claim, Waiting
 from ostiary.core.change import Change
-from ostiary.core.once.once import Spent, Use
+from ostiary.core.once.once import Spent, Use, read_code
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.email_verification.settings import VerificationSettings
@@ -40,7 +40,6 @@ PAGE: Final = "/verify"
 LONGEST_EMAIL: Final = 320
 LONGEST_TOKEN: Final = 200
 LONGEST_CODE: Final = 20
-_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +165,9 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str, mine: 
         Refused: `verification_invalid`, `too_many_attempts`.
     """
     settings = core.settings.of(VerificationSettings)
-    digits = typed.replace(" ", "").replace("-", "")
+    digits = read_code(typed)
     address = find_email(email)
-    if address is None or len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
+    if address is None or digits is None:
         raise _failed("code")  # costs no try of the real code
     # A code has five tries, but mails can be asked for again: what counts in the end is the address (S-A13).
     by_address = Window(
@@ -183,7 +182,7 @@ async def verify_code(core: Core, origin: Origin, email: str, typed: str, mine: 
             core.database,
             _code(settings),
             [claim.id for claim in _full(core, address, waiting)],
-            Secret(digits),
+            digits,
         )
         if tried is None:
             raise _failed("code")

@@ -1,0 +1,1 @@
+"""The e-mail addresses of an account: several, one of them primary; each proven one identifies the account."""
