@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pyotp
 import pytest
 from fastapi.routing import APIRoute
 
@@ -103,6 +104,35 @@ async def test_nothing_exists_before_complete(kit: Kit, day: WordOfTheDay) -> No
         assert given_session(kit, right)
         assert len(await session_rows(kit)) == done + 1
         assert (await browser.get("/auth/session")).status_code == 200
+
+
+async def test_nothing_exists_before_a_factor_that_is_needed_is_added(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Neither the attempt, before or after beginning, nor the drawn secret opens anything; the right code does."""
+    needed = {"require_factor": "everybody", "factor_grace": "0s"}
+    async with running(tmp_path, database=database_url, ribs=(*RIBS, KNOCK), **needed) as kit:  # type: ignore[arg-type]
+        await kit.signed_up("anna@example.com")
+        browser = kit.browser()
+        lacks = await browser.post("/auth/login", json=WAYS["password"][1])
+        assert lacks.json()["status"] == "enrolment_required"
+        await assert_grants_nothing(kit, browser, lacks.json()["attempt"])
+        shown = await browser.post(
+            "/auth/login/enrol", json={"attempt": lacks.json()["attempt"], "factor": "totp"}
+        )
+        attempt, secret = shown.json()["attempt"], shown.json()["secret"]
+        await assert_grants_nothing(kit, browser, attempt)
+        wrong = await answer(browser, attempt, secret[:6], "totp")
+        assert wrong.status_code == 401
+        assert not any(given_session(kit, one) for one in (lacks, shown, wrong))
+        assert await session_rows(kit) == []
+        assert not {"session_created", "sign_in_succeeded", "factor_added"} & set(await journalled(kit))
+
+        code = pyotp.TOTP(secret).at(kit.clock.now())
+        right = await answer(browser, attempt, code, "totp")
+        assert right.json()["status"] == "complete"
+        assert given_session(kit, right)
+        assert len(await session_rows(kit)) == 1
 
 
 def test_guarded_routes_are_found() -> None:

@@ -1,9 +1,9 @@
-"""L20: whatever the facts, nothing proven opens nothing, and an enrolled factor is never passed by."""
+"""L20: whatever the facts, nothing proven opens nothing, and a factor that is enrolled or needed is never passed by."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
 from ostiary.core.signin.ways import Proof
 from ostiary.kernel.world import from_micros
 
@@ -17,12 +17,16 @@ PROOFS = st.builds(
     mailbox=st.none() | st.sampled_from(["a@example.com", "b@example.com"]),
 )
 FACTORS = st.lists(NAMES, unique=True, max_size=3).map(tuple)
+MOMENTS = st.integers(0, 3).map(from_micros)
 FACTS = st.builds(
     Facts,
     is_active=st.booleans(),
     is_email_verified=st.booleans(),
     proofs=st.lists(PROOFS, max_size=4).map(tuple),
     factors=FACTORS,
+    now=MOMENTS,
+    needs_factor_from=st.none() | MOMENTS,
+    enrollable=st.sampled_from([(), ("word",)]),
 )
 POLICIES = st.builds(Policy, require_verified_email=st.booleans())
 
@@ -41,14 +45,31 @@ def test_one_proof_never_completes_with_a_factor(
     facts: Facts, factors: tuple[str, ...], proof: Proof, policy: Policy, times: int
 ) -> None:
     """One thing shown, however often, is not enough where a factor is enrolled; nor is one mailbox shown twice."""
-    again = Facts(facts.is_active, facts.is_email_verified, (proof,) * times, factors)
+    again = Facts(facts.is_active, facts.is_email_verified, (proof,) * times, factors, facts.now)
     assert not isinstance(next_step(again, policy), Complete)
     if proof.mailbox:
         by_mail = tuple(
             Proof(proof.method, proof.at, name, mailbox=proof.mailbox) for name in ("link", "mail_code")
         )
-        twice = Facts(facts.is_active, facts.is_email_verified, by_mail, factors)
+        twice = Facts(facts.is_active, facts.is_email_verified, by_mail, factors, facts.now)
         assert not isinstance(next_step(twice, policy), Complete)
+
+
+@given(FACTS, POLICIES)
+def test_a_needed_factor_is_shown_or_added(facts: Facts, policy: Policy) -> None:
+    """Once the grace is over nothing completes with less; before, the session may not outlast it.
+
+    Adding one is only offered to who has none, so that a password adds none beside the owner's.
+    """
+    step = next_step(facts, policy)
+    if isinstance(step, Complete) and facts.needs_factor_from is not None:
+        assert step.acr == "2" or facts.now < facts.needs_factor_from
+        assert step.until == (None if step.acr == "2" else facts.needs_factor_from)
+    if isinstance(step, Enrol):
+        assert not facts.factors
+        assert facts.proofs
+        assert facts.needs_factor_from is not None
+        assert facts.now >= facts.needs_factor_from
 
 
 @given(FACTS, POLICIES)

@@ -33,7 +33,7 @@ async def test_add_use_lose_and_come_back(kit: Kit) -> None:
     )
     app = pyotp.parse_uri(uri)
     assert isinstance(app, pyotp.TOTP)
-    assert app.secret == ask.tree.one("code", **{"class": "key"}).text.replace(" ", "")
+    assert app.secret == ask.tree.one("p", class_="key").text.replace(" ", "")
     here = ask.answer.url.path
     assert (await anna.open(here)).heading == "Scan and confirm", "loading it again shows it again"
     wrong = await anna.submit(ask, here, code="12345")
@@ -43,7 +43,7 @@ async def test_add_use_lose_and_come_back(kit: Kit) -> None:
     codes = [one.text for one in saved.tree.one("ol", id="codes").all("code")]
     assert len(codes) == 10
     link = saved.tree.one("a", download="backup-codes.txt").attributes["href"]
-    assert unquote(link.partition(",")[2]).split() == codes
+    assert unquote(link.partition(",")[2]).split()[1:] == codes
     assert (await anna.open(here)).status == 404, "the secret is not shown again"
     listed = await anna.open("/account/factors")
     assert "<b>Phone</b>" in listed.text

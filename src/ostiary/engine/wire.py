@@ -39,7 +39,10 @@ from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin import door as doors
 from ostiary.core.signin import factors as factor_events
 from ostiary.core.signin.door import Door
+from ostiary.core.signin.enrolment import EVENTS as ENROLMENT_EVENTS
 from ostiary.core.signin.factors import Factors
+from ostiary.core.signin.requirement import EVENTS as REQUIREMENT_EVENTS
+from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Policy
 from ostiary.core.throttle import limits as throttle_limits
@@ -67,6 +70,8 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *sessions.EVENTS,
     *doors.EVENTS,
     *factor_events.EVENTS,
+    *ENROLMENT_EVENTS,
+    *REQUIREMENT_EVENTS,
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
     *breaches.EVENTS,
@@ -143,7 +148,7 @@ def wire(
         parts.sessions,
         [factor for rib in ribs for factor in rib.factors(parts)],
         [spare for rib in ribs for spare in rib.spares(parts)],
-        policy,
+        Requirement(signin),
         signin.factor_failures_per_network,
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, factors, ribs))

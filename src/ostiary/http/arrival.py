@@ -1,4 +1,4 @@
-"""Owns what every way in answers once the door has spoken: signed in, or which factor is missing (JSON and pages)."""
+"""Owns what every way in answers once the door has spoken: signed in, or which factor is missing or must be added."""
 
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Session
-from ostiary.core.signin.door import FactorRequired, SignedIn
+from ostiary.core.signin.door import FactorRequired, Outcome, SignedIn
+from ostiary.core.signin.enrolment import EnrolmentRequired
 from ostiary.http.cookies import Header
 from ostiary.http.entrance import hand_out
 from ostiary.http.inputs import JsonBody
@@ -16,8 +17,10 @@ from ostiary.http.redirects import safe_next
 from ostiary.http.visit import Visit
 
 FACTOR: Final = "/login/factor"
-# Tells the factor's page which sign-in waits, for what, and where it leads.
+ENROL: Final = "/login/enrol"
+# Tells the factor's page which sign-in waits, for what, and where it leads; the other, the page where one is added.
 WAITING: Final = "factor"
+LACKING: Final = "enrol"
 
 
 class UserView(JsonBody):
@@ -41,12 +44,16 @@ class SessionView(JsonBody):
 
 
 class LoginComplete(JsonBody):
-    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null."""
+    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null.
+
+    `backup_codes` were made while a factor was added on the way; they are shown this once.
+    """
 
     status: Literal["complete"] = "complete"
     user: UserView
     session: SessionView
     redirect_to: str | None = None
+    backup_codes: tuple[str, ...] = ()
 
 
 class LoginWaits(JsonBody):
@@ -57,8 +64,16 @@ class LoginWaits(JsonBody):
     factors: list[str]
 
 
+class LoginLacks(JsonBody):
+    """One of `factors` must be added: begin with it and `attempt` at `/auth/login/enrol`, from the same browser."""
+
+    status: Literal["enrolment_required"] = "enrolment_required"
+    attempt: str
+    factors: list[str]
+
+
 # What the typed routes declare; they return the plain object, as hot routes do.
-Login = LoginComplete | LoginWaits
+Login = LoginComplete | LoginWaits | LoginLacks
 
 
 def user_view(account: Account) -> dict[str, Any]:
@@ -84,7 +99,7 @@ def session_view(session: Session) -> dict[str, Any]:
 
 
 def answer(
-    visit: Visit, outcome: SignedIn | FactorRequired, pre: str, wanted: str | None
+    visit: Visit, outcome: Outcome, pre: str, wanted: str | None
 ) -> tuple[dict[str, Any], list[Header]]:
     """The body (`Login`) and the cookies of a JSON answer.
 
@@ -92,24 +107,26 @@ def answer(
         pre: Value of the cookie that a half-done sign-in is bound to.
         wanted: Where the caller would like to go next.
     """
-    if isinstance(outcome, FactorRequired):
+    if isinstance(outcome, FactorRequired | EnrolmentRequired):
         waits = {
-            "status": "factor_required",
+            "status": "factor_required" if isinstance(outcome, FactorRequired) else "enrolment_required",
             "attempt": outcome.attempt,
             "factors": list(outcome.factors),
         }
         return waits, [visit.edge.cookies.set_pre(pre)]
-    complete = {
+    complete: dict[str, Any] = {
         "status": "complete",
         "user": user_view(outcome.account),
         "session": session_view(outcome.session),
         "redirect_to": safe_next(wanted, visit.edge.settings.after_sign_in),
     }
+    if outcome.spares:
+        complete["backup_codes"] = [spare.reveal() for spare in outcome.spares]
     return complete, hand_out(visit, outcome)
 
 
-def go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destination: str) -> Response:
-    """The page that follows: where somebody wanted to go, or the one that asks for a factor.
+def go_on(visit: Visit, outcome: Outcome, pre: str, destination: str) -> Response:
+    """The page that follows: where somebody wanted to go, or the one that asks for a factor, or where one is added.
 
     Args:
         pre: Value of the cookie that a half-done sign-in is bound to.
@@ -117,7 +134,6 @@ def go_on(visit: Visit, outcome: SignedIn | FactorRequired, pre: str, destinatio
     """
     if isinstance(outcome, SignedIn):
         return see(destination or visit.edge.shell.home, hand_out(visit, outcome))
-    note = leave_note(
-        visit, WAITING, attempt=outcome.attempt, factors=list(outcome.factors), next=destination
-    )
-    return see(FACTOR, [visit.edge.cookies.set_pre(pre), note])
+    path, kind = (FACTOR, WAITING) if isinstance(outcome, FactorRequired) else (ENROL, LACKING)
+    told = {"attempt": outcome.attempt, "factors": list(outcome.factors), "next": destination}
+    return see(path, [visit.edge.cookies.set_pre(pre), leave_note(visit, kind, **told)])

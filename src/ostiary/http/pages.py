@@ -115,6 +115,11 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def in_fours(key: str) -> str:
+    """A key as people type it: in groups of four."""
+    return " ".join(key[at : at + 4] for at in range(0, len(key), 4))
+
+
 def contact_link(contact: str) -> str | None:
     """What a support contact links to: an address or an https page; other words stay words."""
     if contact.startswith("https://"):
@@ -140,6 +145,7 @@ _jinja.filters |= {
     "sentence": sentence,
     "moment": ENGLISH.moment,
     "in_words": in_words,
+    "in_fours": in_fours,
     "contact_link": contact_link,
     "with_next": with_next,
 }
@@ -177,7 +183,10 @@ async def page(
     """A page whose forms work, whether or not the visitor is signed in: `csrf` and `who` are in its context."""
     who = await whose(visit)
     token, cookies = _token(visit, who)
-    return render(visit, template, status, (*headers, *cookies), **({"who": who, "csrf": token} | context))
+    core = visit.edge.core
+    lacks = await core.factors.missing_from(core.database, who.account.id) if who else None
+    given = {"who": who, "csrf": token, "needs_factor_from": lacks}
+    return render(visit, template, status, (*headers, *cookies), **(given | context))
 
 
 def _token(visit: Visit, who: Resolved | None) -> tuple[str, list[Header]]:

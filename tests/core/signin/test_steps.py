@@ -1,14 +1,16 @@
 """`next_step` as a table of cases."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
 from ostiary.core.signin.ways import Proof
 from ostiary.kernel.world import from_micros
 
 AT = from_micros(0)
+SOON, NOW = from_micros(1), AT
 PASSWORD = Proof("pwd", AT, "password")
 WORD = Proof("otp", AT, "word")
 SIGN = Proof("otp", AT, "sign")
@@ -19,8 +21,14 @@ OTHER_MAIL_CODE = Proof("email", AT, "mail_code", mailbox="b@example.com")
 DEMANDING, EASY = Policy(require_verified_email=True), Policy(require_verified_email=False)
 
 
-def facts(*proofs: Proof, factors: tuple[str, ...] = (), active: bool = True, verified: bool = True) -> Facts:
-    return Facts(active, verified, proofs, factors)
+def facts(
+    *proofs: Proof,
+    factors: tuple[str, ...] = (),
+    active: bool = True,
+    verified: bool = True,
+    needed: datetime | None = None,
+) -> Facts:
+    return Facts(active, verified, proofs, factors, NOW, needed, ("word", "sign"))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,22 @@ def facts(*proofs: Proof, factors: tuple[str, ...] = (), active: bool = True, ve
             DEMANDING,
             Complete(("pwd", "email", "mfa"), "2"),
         ),
+        # a factor is needed: at once, later, or there already
+        (facts(needed=NOW), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, active=False, needed=NOW), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, verified=False, needed=NOW), DEMANDING, "email_not_verified"),
+        (facts(PASSWORD, needed=NOW), DEMANDING, Enrol(("word", "sign"))),
+        (facts(PASSWORD, PASSWORD, needed=NOW), DEMANDING, Enrol(("word", "sign"))),
+        (facts(LINK, MAIL_CODE, needed=NOW), DEMANDING, Enrol(("word", "sign"))),
+        (facts(PASSWORD, needed=SOON), DEMANDING, Complete(("pwd",), "1", SOON)),
+        (facts(PASSWORD, factors=("word",), needed=SOON), DEMANDING, Ask(("word",))),
+        (facts(PASSWORD, factors=("word",), needed=NOW), DEMANDING, Ask(("word",))),
+        (
+            facts(PASSWORD, WORD, factors=("word",), needed=NOW),
+            DEMANDING,
+            Complete(("pwd", "otp", "mfa"), "2"),
+        ),
+        (facts(PASSKEY, needed=NOW), DEMANDING, Complete(("hwk", "mfa"), "2")),
     ],
 )
 def test_what_comes_next(given: Facts, policy: Policy, expected: Any) -> None:

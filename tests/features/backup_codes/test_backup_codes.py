@@ -124,7 +124,9 @@ async def test_when_none_is_left(kit: Kit) -> None:
 async def test_the_list_says_what_there_is(kit: Kit) -> None:
     """Apps by name, codes by number, when they were made and used; no secret, code or hash is in it."""
     browser = await kit.signed_in(ANNA)
-    assert (await browser.get("/auth/mfa")).json() == {"enabled": False, "factors": []}
+    assert (await browser.get("/auth/mfa")).json() == {
+        "enabled": False, "required": False, "missing_from": None, "factors": []
+    }  # fmt: skip
     app = await begun(kit, browser, "Phone")
     assert (await browser.get("/auth/mfa")).json()["factors"] == [], "what waits is not enrolled"
     codes = (await confirm(browser, app)).json()["backup_codes"]

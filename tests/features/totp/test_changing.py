@@ -1,6 +1,5 @@
 """What guards an account is changed after a fresh sign-in that shows all of it, and its owner is told every time."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -114,19 +113,6 @@ async def test_removing_one_of_two(kit: Kit) -> None:
     assert (await browser.delete(f"/auth/mfa/totp/{lost.id}")).status_code == 204
     assert (await answer(stranger, attempt, lost.code())).json()["code"] == "invalid_credentials"
     assert (await answer(stranger, attempt, kept.code())).status_code == 200
-
-
-async def test_a_factor_that_is_required_stays(kit: Kit) -> None:
-    """Where a policy asks for a second factor, the last one cannot be removed; one of two can."""
-    factors = kit.engine.core.factors
-    factors.policy = replace(factors.policy, require_factor=True)
-    browser = await kit.signed_in(ANNA)
-    first, second = await enrolled(kit, browser), await enrolled(kit, browser)
-    assert (await browser.delete(f"/auth/mfa/totp/{first.id}")).status_code == 204
-    before = await dump(kit, without=MOVING)
-    refused = await browser.delete(f"/auth/mfa/totp/{second.id}")
-    assert (refused.status_code, refused.json()["code"]) == (409, "factor_needed")
-    assert await dump(kit, without=MOVING) == before
 
 
 async def test_the_owner_is_told(kit: Kit) -> None:

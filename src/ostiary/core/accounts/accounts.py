@@ -99,6 +99,11 @@ class Account:
         """Whether it may be used at all."""
         return self.status is Status.ACTIVE
 
+    @property
+    def label(self) -> str:
+        """What apps and devices call it: the address, where there is one."""
+        return self.email or self.name or self.id
+
 
 def from_row(row: store.AccountRow) -> Account:
     """The account behind a row."""

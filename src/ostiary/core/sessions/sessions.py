@@ -18,7 +18,7 @@ from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, Unavailable, c
 from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-from ostiary.kernel.world import ID_LENGTH, World, from_micros, span_micros
+from ostiary.kernel.world import ID_LENGTH, World, from_micros, span_micros, to_micros
 from ostiary.storage.database import Conflict, Database, Reads, Transaction
 
 NOT_AUTHENTICATED: Final = code(
@@ -194,9 +194,19 @@ class Sessions:
         refuse_unless_fresh(who, self._settings.fresh_for, self._world.now())
 
     async def start(
-        self, change: Change, account: Account, amr: tuple[str, ...], acr: str, *, is_remembered: bool
+        self,
+        change: Change,
+        account: Account,
+        amr: tuple[str, ...],
+        acr: str,
+        *,
+        is_remembered: bool,
+        until: datetime | None = None,
     ) -> tuple[Session, Secret]:
         """Begin a session for an account whose row this change has locked; ends the oldest over the limit.
+
+        Args:
+            until: It ends then at the latest.
 
         Returns:
             The session and the token for the cookie, which is nowhere else.
@@ -219,6 +229,7 @@ class Sessions:
             if is_remembered
             else (settings.session_idle, settings.session_lifetime)
         )
+        expires_at = change.micros + span_micros(lifetime)
         secret = self._world.token().reveal()
         device = read_device(change.origin.user_agent)
         row = store.SessionRow(
@@ -226,7 +237,7 @@ class Sessions:
             account.id,
             change.micros,
             change.micros,
-            change.micros + span_micros(lifetime),
+            expires_at if until is None else min(expires_at, to_micros(until)),
             # The latest request may not have been written: in doubt for the user, never against.
             span_micros(idle) + self._touch_every,
             change.micros,

@@ -22,12 +22,28 @@ ATTEMPTS: Final = purpose(
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A factor that is being added at the door.
+
+    Attributes:
+        factor: Its name.
+        drawn: From `Enrollable.draw`.
+        label: What the account is called in it.
+    """
+
+    factor: str
+    drawn: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """A sign-in under way.
 
     Attributes:
         id: Claimed once, when the sign-in completes.
         browser: Hash of the pre-session cookie that it is bound to.
+        begun: What is being added on the way, if anything is.
     """
 
     id: str
@@ -37,6 +53,7 @@ class Attempt:
     is_remembered: bool
     browser: str
     expires_at: datetime
+    begun: Begun | None = None
 
 
 def browser_hash(pre_session: str) -> str:
@@ -55,6 +72,7 @@ def seal(ring: Keyring, attempt: Attempt) -> str:
         attempt.is_remembered,
         attempt.browser,
         to_micros(attempt.expires_at),
+        [attempt.begun.factor, attempt.begun.drawn, attempt.begun.label] if attempt.begun else None,
     ]
     return ring.seal(ATTEMPTS, orjson.dumps(document))
 
@@ -64,10 +82,19 @@ def unseal(ring: Keyring, sealed: str, pre_session: str, now: datetime) -> Attem
     plain = ring.open_sealed(ATTEMPTS, sealed)
     if plain is None:
         return None
-    attempt_id, account_id, epoch, raw, is_remembered, browser, expires = orjson.loads(plain)
+    attempt_id, account_id, epoch, raw, is_remembered, browser, expires, begun = orjson.loads(plain)
     if now >= from_micros(expires) or not Secret(browser).matches(browser_hash(pre_session)):
         return None
     proofs = tuple(
         Proof(method, from_micros(at), by, multi, mailbox) for method, at, by, multi, mailbox in raw
     )
-    return Attempt(attempt_id, account_id, epoch, proofs, is_remembered, browser, from_micros(expires))
+    return Attempt(
+        attempt_id,
+        account_id,
+        epoch,
+        proofs,
+        is_remembered,
+        browser,
+        from_micros(expires),
+        Begun(*begun) if begun else None,
+    )

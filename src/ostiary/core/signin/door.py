@@ -12,12 +12,20 @@ from ostiary.core.keys.ring import Keyring
 from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Session, Sessions
 from ostiary.core.signin import attempt as attempts
-from ostiary.core.signin.attempt import Attempt
+from ostiary.core.signin.attempt import Attempt, Begun
+from ostiary.core.signin.enrolment import (
+    ASKED,
+    NOT_HERE,
+    Enrolment,
+    EnrolmentRequired,
+    Enrolments,
+    Shown,
+)
 from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.settings import SigninSettings
-from ostiary.core.signin.steps import Ask, Complete, Facts, Policy, Refuse, next_step
-from ostiary.core.signin.ways import NOTHING_TO_ASK, Proven, WayIn
+from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.ways import NOTHING_TO_ASK, Proof, Proven, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import EventType, Severity
@@ -75,11 +83,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The session exists; the token goes into the cookie and nowhere else."""
+    """The session exists; the token goes into the cookie and nowhere else.
+
+    Attributes:
+        spares: Made on the way, to be shown this once.
+    """
 
     account: Account
     session: Session
     token: Secret
+    spares: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,9 @@ class FactorRequired:
     factors: tuple[str, ...]
 
 
+Outcome = SignedIn | FactorRequired | EnrolmentRequired
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """One account in front of the door, with what it has shown before and now."""
@@ -98,6 +114,7 @@ class _Standing:
     proven: tuple[Proven, ...]
     is_resumed: bool
     replaces: Principal | None
+    enrolment: Enrolment | None = None
 
     def showing(self, proven: Proven) -> "_Standing":
         return replace(self, proven=(*self.proven, proven))
@@ -128,10 +145,12 @@ class Door:
         self._settings = settings
         self.known = KnownBrowsers(runner.world, ring)
         self._factors = factors
+        self._enrolments = Enrolments(factors)
         self._policy = policy
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
         self._challenges = Window("challenge", settings.challenges_per_account, by_network=False)
+        self._begun = Window("door-enrolments", settings.door_enrolments_per_account, by_network=False)
         self._attempt_use = Use("sign_in_attempt", settings.attempt_lifetime)
 
     @property
@@ -139,7 +158,7 @@ class Door:
         """Whether nobody gets in before an address is proven; then a registration alone makes no account."""
         return self._policy.require_verified_email
 
-    async def enter(self, entry: Entry, way: WayIn, submission: Any) -> SignedIn | FactorRequired:
+    async def enter(self, entry: Entry, way: WayIn, submission: Any) -> Outcome:
         """Begin a sign-in.
 
         Raises:
@@ -185,25 +204,29 @@ class Door:
         """
         return Hit(self._entries, origin.network), Hit(LOCKOUT, accounts.subject_of(account_id))
 
-    async def proceed(
-        self, entry: Entry, sealed: str, factor_name: str, answer: Secret
-    ) -> SignedIn | FactorRequired:
-        """Go on with a sign-in that waits for a factor.
+    async def proceed(self, entry: Entry, sealed: str, factor_name: str, answer: Secret) -> Outcome:
+        """Go on with a sign-in that waits for a factor, or for the first answer of one that it adds.
 
         Raises:
-            Refused: `attempt_invalid`, `invalid_credentials` or `too_many_attempts`.
+            Refused: `attempt_invalid`, `invalid_credentials`, `enrolment_refused` or `too_many_attempts`.
         """
         async with self._runner.flow(entry.origin) as flow:
             attempt = await self._resume(flow, entry, sealed, factor_name)
             own = self.known.hit(entry.known_browser, attempt.account_id, attempt.security_epoch)
-            await flow.reserve(*self._hits(entry, self._answers, f"account:{attempt.account_id}", own))
+            await flow.reserve(
+                *self._hits(entry, self._answers, accounts.subject_of(attempt.account_id), own)
+            )
             factor = await self._factors.find(flow.reads, attempt.account_id, factor_name)
             # An empty answer never reaches a factor, so that none can take it for a right one (L02).
             asked = factor if answer else None
             proven = await asked.prove(flow.reads, attempt.account_id, answer, attempt.id) if asked else None
+            enrolment = None
+            if factor is None and answer:
+                enrolment = await self._enrolments.prove(flow.reads, attempt, factor_name, answer)
+                proven = enrolment.proven if enrolment else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
-            standing = _Standing(attempt, (proven,), is_resumed=True, replaces=entry.replaces)
+            standing = _Standing(attempt, (proven,), True, entry.replaces, enrolment)
             return await flow.change(lambda change: self._decide(change, standing, factor_name))
 
     async def challenge(self, entry: Entry, sealed: str, factor_name: str) -> Mapping[str, Any]:
@@ -227,6 +250,34 @@ class Door:
                 return await factor.challenge(change, account, attempt.id)
 
             return await flow.change(work)
+
+    async def begin_enrolment(self, entry: Entry, sealed: str, factor_name: str) -> Shown:
+        """Begin to add a factor, for a sign-in that cannot go on without one; its first answer goes to `proceed`.
+
+        Raises:
+            Refused: `attempt_invalid`, `enrolment_refused`, `invalid_credentials` or `too_many_attempts`.
+        """
+        async with self._runner.flow(entry.origin) as flow:
+            attempt = await self._resume(flow, entry, sealed, factor_name)
+            await flow.reserve(Hit(self._begun, accounts.subject_of(attempt.account_id)))
+
+            async def work(change: Change) -> Begun:
+                change.partial()
+                account = await self._lock(change, attempt.account_id, attempt.security_epoch, factor_name)
+                if not isinstance(await self._judge(change, account, attempt.proofs), Enrol):
+                    raise Refused(NOT_HERE, "the sign-in waits for something else", counted=False)
+                return self._enrolments.begin(account, factor_name)
+
+            begun = await flow.change(work)
+        again = attempts.seal(self._ring, replace(attempt, begun=begun))
+        return Shown(again, begun.factor, self._enrolments.show(begun))
+
+    def enrolment(self, entry: Entry, sealed: str) -> Shown | None:
+        """What `begin_enrolment` has shown, to be shown again; None when the attempt adds nothing, or is over."""
+        attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
+        if attempt is None or attempt.begun is None:
+            return None
+        return Shown(sealed, attempt.begun.factor, self._enrolments.show(attempt.begun))
 
     async def _resume(self, flow: Flow, entry: Entry, sealed: str, factor_name: str) -> Attempt:
         """The sign-in that waits, if it is ours and this browser's."""
@@ -255,10 +306,12 @@ class Door:
             raise self._failed(method, "wrong code sent along", account_id)
         return standing
 
-    async def _decide(self, change: Change, standing: _Standing, method: str) -> SignedIn | FactorRequired:
+    async def _decide(self, change: Change, standing: _Standing, method: str) -> Outcome:
         """In the one write transaction: take the proofs, decide on fresh facts, and act on the decision."""
         attempt = standing.attempt
         account = await self._lock(change, attempt.account_id, attempt.security_epoch, method)
+        if standing.enrolment is not None:
+            await self._enrolments.hold(change, account.id)
         for proven in standing.proven:
             if proven.take is not None and not await proven.take(change):
                 raise self._failed(method, "the proof was used before", account.id)
@@ -266,14 +319,7 @@ class Door:
             account = await self._lock(change, attempt.account_id, None, method)
             attempt = replace(attempt, security_epoch=account.security_epoch)
         proofs = (*attempt.proofs, *(proven.proof for proven in standing.proven))
-        facts = Facts(
-            account.is_active,
-            account.is_email_verified,
-            proofs,
-            await self._factors.enrolled(change, account.id),
-            self._factors.by_mailbox,
-        )
-        step = next_step(facts, self._policy)
+        step = await self._judge(change, account, proofs)
         match step:
             case Refuse():
                 raise Refused(
@@ -282,15 +328,32 @@ class Door:
                     counted=step.counted,
                     events=(FAILED(account.id, method=method, reason=step.reason),),
                 )
-            case Ask():
+            case Ask() | Enrol():
+                asked, waits = (
+                    (FACTOR_ASKED, FactorRequired) if isinstance(step, Ask) else (ASKED, EnrolmentRequired)
+                )
                 change.partial()
-                await change.emit(FACTOR_ASKED(account.id, method=method, factors=list(step.factors)))
-                waiting = replace(attempt, proofs=proofs)
-                return FactorRequired(attempts.seal(self._ring, waiting), step.factors)
+                await change.emit(asked(account.id, method=method, factors=list(step.factors)))
+                return waits(attempts.seal(self._ring, replace(attempt, proofs=proofs)), step.factors)
             case Complete():
                 return await self._complete(change, standing, account, step, method)
             case _:
                 assert_never(step)
+
+    async def _judge(
+        self, change: Change, account: Account, proofs: tuple[Proof, ...]
+    ) -> Ask | Enrol | Complete | Refuse:
+        facts = Facts(
+            account.is_active,
+            account.is_email_verified,
+            proofs,
+            await self._factors.enrolled(change, account.id),
+            change.now,
+            await self._factors.requirement.begin(change, account.id),
+            self._enrolments.names,
+            self._factors.by_mailbox,
+        )
+        return next_step(facts, self._policy)
 
     async def _complete(
         self, change: Change, standing: _Standing, account: Account, step: Complete, method: str
@@ -307,10 +370,12 @@ class Door:
                 change, standing.replaces.account_id, standing.replaces.session_id, "replaced"
             )
         session, token = await self._sessions.start(
-            change, account, step.amr, step.acr, is_remembered=attempt.is_remembered
+            change, account, step.amr, step.acr, is_remembered=attempt.is_remembered, until=step.until
         )
         await change.emit(SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id))
-        return SignedIn(account, session, token)
+        enrolment = standing.enrolment
+        spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
+        return SignedIn(account, session, token, spares)
 
     async def _lock(self, change: Change, account_id: str, epoch: int | None, method: str) -> Account:
         try:

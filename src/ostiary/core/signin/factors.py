@@ -7,14 +7,16 @@ another id, the first factor brings spares along, the last one takes them away, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.change import Change
 from ostiary.core.sessions.sessions import FRESH_REQUIRED, Session, Sessions
-from ostiary.core.signin.steps import TWO_FACTORS, Policy, may_be_left_with
-from ostiary.core.signin.ways import Enrolled, Factor, Issue, Spare
+from ostiary.core.signin.requirement import Requirement
+from ostiary.core.signin.steps import TWO_FACTORS
+from ostiary.core.signin.ways import Enrollable, Enrolled, Factor, Issue, Spare
 from ostiary.core.throttle.limits import Window
 from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
@@ -77,7 +79,7 @@ class Factors:
         sessions: Whose level and freshness is judged, and which rise.
         factors: Those that stand on their own, in the order in which they are offered.
         spares: Those that only stand in for them; offered last.
-        policy: What the deployment demands.
+        requirement: Of whom one is required.
         failures_per_network: How many wrong answers a network has, at the door and wherever else factors are tried.
     """
 
@@ -86,18 +88,23 @@ class Factors:
         sessions: Sessions,
         factors: Sequence[Factor],
         spares: Sequence[Spare],
-        policy: Policy,
+        requirement: Requirement,
         failures_per_network: Rate,
     ) -> None:
         self._sessions = sessions
         self._own = tuple(factors)
         self._spares = tuple(spares)
-        self.policy = policy
+        self.requirement = requirement
         self.window: Final = Window("factor", failures_per_network, failures_only=True)
         self.by_name: Final[Mapping[str, Factor]] = {one.name: one for one in (*factors, *spares)}
         self.by_mailbox: Final = frozenset(name for name, one in self.by_name.items() if one.proves_mailbox)
+        self.enrollable: Final[Mapping[str, Enrollable]] = {
+            one.name: one for one in factors if isinstance(one, Enrollable)
+        }
         if len(self.by_name) != len(factors) + len(spares):
             raise Misuse("two factors have the same name")
+        if requirement.is_on and not self.enrollable:
+            raise Misuse("require_factor: no feature has a factor that can be added while signing in")
 
     async def own(self, reads: Reads, account_id: str) -> tuple[str, ...]:
         """Names of the enrolled factors that stand on their own."""
@@ -167,8 +174,7 @@ class Factors:
         Raises:
             Refused: `session_ended`.
         """
-        spares = tuple([secret for issue in prepared for secret in await issue(change)])
-        await change.emit(ADDED(who.account_id, factor=factor, name=name, spares=len(spares)))
+        spares = await self.issued(change, who.account_id, factor, name, prepared)
         if who.acr == TWO_FACTORS:
             return Added(spares, None)
         amr = (*dict.fromkeys((*who.amr, method, "mfa")),)
@@ -177,6 +183,19 @@ class Factors:
             raise Refused(SESSION_ENDED, "ended before its change")
         return Added(spares, renewed)
 
+    async def issued(
+        self, change: Change, account_id: str, factor: str, name: str, prepared: Sequence[Issue]
+    ) -> tuple[Secret, ...]:
+        """The part of `added` that is the same at the door, where there is no session yet: spares, and the event."""
+        spares = tuple([secret for issue in prepared for secret in await issue(change)])
+        await change.emit(ADDED(account_id, factor=factor, name=name, spares=len(spares)))
+        return spares
+
+    async def missing_from(self, reads: Reads, account_id: str) -> datetime | None:
+        """From when on an account needs a factor that it does not have yet; None when it lacks nothing."""
+        needed_from = await self.requirement.needed_from(reads, account_id)
+        return None if needed_from is None or await self.own(reads, account_id) else needed_from
+
     async def removed(self, change: Change, account_id: str, factor: str, name: str) -> None:
         """After a factor was removed, in the same change, held by `hold`.
 
@@ -184,9 +203,10 @@ class Factors:
             Refused: `factor_needed`.
         """
         left = await self.own(change, account_id)
-        if not may_be_left_with(left, self.policy):
-            raise Refused(FACTOR_NEEDED, "the last factor of an account that needs one", counted=False)
         if not left:
+            # During the grace, too: what is there already stays.
+            if await self.requirement.concerns(change, account_id):
+                raise Refused(FACTOR_NEEDED, "the last factor of an account that needs one", counted=False)
             for spare in self._spares:
                 await spare.remove_all(change, account_id)
         await change.emit(REMOVED(account_id, factor=factor, name=name, left=list(left)))

@@ -5,10 +5,12 @@ The rules, in order:
 1. Nothing proven, or an account that may not be used: refused like a wrong password.
 2. An address that must be verified and is not: refused, and only now said (the proof was right).
 3. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once.
-4. Otherwise complete.
+4. No factor enrolled, one required and the grace over: one must be enrolled now, at the door.
+5. Otherwise complete; a session with less than what is required ends with the grace.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
 from ostiary.core.signin.ways import Proof
@@ -25,6 +27,9 @@ class Facts:
     Attributes:
         proofs: In the order in which they were given.
         factors: Names of the factors that the account has enrolled, in the order in which they are offered.
+        now: When the decision is made.
+        needs_factor_from: The account may not be without a factor from then on; None: it may for ever.
+        enrollable: Names of the factors that can be enrolled at the door.
         by_mailbox: Those of all factors that prove a mailbox.
     """
 
@@ -32,6 +37,9 @@ class Facts:
     is_email_verified: bool
     proofs: tuple[Proof, ...]
     factors: tuple[str, ...]
+    now: datetime
+    needs_factor_from: datetime | None = None
+    enrollable: tuple[str, ...] = ()
     by_mailbox: frozenset[str] = frozenset()
 
 
@@ -41,11 +49,9 @@ class Policy:
 
     Attributes:
         require_verified_email: Nobody gets in before an address is proven.
-        require_factor: Every account needs a second factor. Nothing asks for it yet.
     """
 
     require_verified_email: bool
-    require_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,23 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrol:
+    """One of these factors must be added first."""
+
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
-    """Everything is shown."""
+    """Everything is shown.
+
+    Attributes:
+        until: The session may not last longer; None: as long as any.
+    """
 
     amr: tuple[str, ...]
     acr: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +94,11 @@ class Refuse:
     counted: bool = True
 
 
-def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
+def next_step(facts: Facts, policy: Policy) -> Ask | Enrol | Complete | Refuse:
     """What the sign-in needs next."""
-    if not facts.proofs:
-        return Refuse(INVALID_CREDENTIALS, "nothing was proven")
-    if not facts.is_active:
-        return Refuse(INVALID_CREDENTIALS, "the account may not be used")
+    if not facts.proofs or not facts.is_active:
+        reason = "the account may not be used" if facts.proofs else "nothing was proven"
+        return Refuse(INVALID_CREDENTIALS, reason)
     if policy.require_verified_email and not facts.is_email_verified:
         return Refuse(EMAIL_NOT_VERIFIED, "the address is not verified", counted=False)
     shown = {proof.by for proof in facts.proofs}
@@ -94,11 +111,9 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Complete | Refuse:
         if not missing:
             return Refuse(INVALID_CREDENTIALS, "no enrolled factor adds anything to what was shown")
         return Ask(missing)
+    until = None if has_two else facts.needs_factor_from
+    if until is not None and facts.now >= until:
+        return Enrol(facts.enrollable)
     methods = tuple(dict.fromkeys(proof.method for proof in facts.proofs))
     amr = (*methods, "mfa") if has_two else methods
-    return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR)
-
-
-def may_be_left_with(factors: tuple[str, ...], policy: Policy) -> bool:
-    """Whether an account may remove a factor, if these are left of those that stand on their own."""
-    return bool(factors) or not policy.require_factor
+    return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR, until)

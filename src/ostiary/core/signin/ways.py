@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.change import Change
@@ -158,6 +158,35 @@ class Factor(Protocol):
 
     async def remove_all(self, change: Change, account_id: str) -> bool:
         """Remove everything of it from an account; whether there was anything that counted."""
+        ...
+
+
+@runtime_checkable
+class Enrollable(Protocol):
+    """A factor that can be added at the door. Nothing is stored before an answer shows that its owner has it.
+
+    Attributes:
+        adding: The words of the button that begins: "Set up an authenticator app".
+        how: What its owner does with what is shown.
+    """
+
+    adding: str
+    how: str
+
+    def draw(self) -> str:
+        """Make what its owner will have; it travels in the sealed attempt."""
+        ...
+
+    def show(self, drawn: str, label: str) -> Mapping[str, Secret]:
+        """What its owner needs, by name; a QR code is called `qr_svg`.
+
+        Args:
+            label: What the account is called.
+        """
+        ...
+
+    def confirm(self, account_id: str, drawn: str, answer: Secret) -> Proven | None:
+        """The proof, or None. Taking it stores the factor; the account has none of its own by then."""
         ...
 
 

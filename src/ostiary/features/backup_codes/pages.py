@@ -30,7 +30,7 @@ async def replace(request: Request) -> Response:
     current = await visit.session()
     made = await flow.replace(visit.edge.core, visit.origin, current.principal)
     shown = [one.reveal() for one in made]
-    return await page(visit, "codes.html", here="factors", added=False, codes=shown)
+    return await page(visit, "codes.html", here="factors", added="", codes=shown)
 
 
 PAGES: Final = (

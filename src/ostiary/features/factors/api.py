@@ -25,18 +25,26 @@ class EnrolledFactor(JsonBody):
 
 
 class EnrolledFactors(JsonBody):
-    """Whether signing in takes a second step, and all that can be it."""
+    """Whether signing in takes a second step, and all that can be it.
+
+    `required`: the account may not be without one. `missing_from`: it is, and cannot sign in that way from then on.
+    """
 
     enabled: bool
+    required: bool
+    missing_from: datetime | None
     factors: list[EnrolledFactor]
 
 
 @router.get("/auth/mfa")
 async def list_factors(core: CurrentCore, current: CurrentSession) -> EnrolledFactors:
     """What this account has enrolled, in the order in which it is offered. No secret is among it."""
-    found = await core.factors.listing(core.database, current.principal.account_id)
+    account_id = current.principal.account_id
+    found = await core.factors.listing(core.database, account_id)
     return EnrolledFactors(
         enabled=bool(found),
+        required=await core.factors.requirement.concerns(core.database, account_id),
+        missing_from=await core.factors.missing_from(core.database, account_id),
         factors=[
             EnrolledFactor(
                 factor=one.factor,

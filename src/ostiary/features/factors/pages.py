@@ -22,10 +22,19 @@ _NOTICES: Final = {"added": "The app was added.", "removed": "The app was remove
 async def factors(request: Request) -> Response:
     """What is enrolled, and the ways to more of it."""
     visit = visit_of(request.scope)
-    core, current = visit.edge.core, await visit.session()
-    found = await core.factors.listing(core.database, current.principal.account_id)
-    notice = _NOTICES.get(query_of(request, "done"), "")
-    return await page(visit, _FACTORS, here="factors", factors=found, notice=notice)
+    core, account_id = visit.edge.core, (await visit.session()).principal.account_id
+    found = await core.factors.listing(core.database, account_id)
+    own = await core.factors.own(core.database, account_id)
+    is_required = await core.factors.requirement.concerns(core.database, account_id)
+    return await page(
+        visit,
+        _FACTORS,
+        here="factors",
+        factors=found,
+        # The last one that stands on its own stays where one is required.
+        stays=is_required and sum(one.factor in own for one in found) == 1,
+        notice=_NOTICES.get(query_of(request, "done"), ""),
+    )
 
 
 async def _summary(core: Core, current: Resolved) -> str:

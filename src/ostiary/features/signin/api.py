@@ -58,6 +58,13 @@ class Challenged(JsonBody):
     challenge: dict[str, Any]
 
 
+class EnrolBody(JsonBody):
+    """The factor that a sign-in shall add which cannot go on without one."""
+
+    attempt: Annotated[str, Field(min_length=1, max_length=8192)]
+    factor: Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class LogoutBody(JsonBody):
     """`everywhere` ends every session of the account."""
 
@@ -92,6 +99,18 @@ async def challenge(body: ChallengeBody, request: Request, core: CurrentCore) ->
     entry = await resume(visit_of(request.scope))
     made = await core.door.challenge(entry, body.attempt, body.factor)
     return Challenged(challenge=dict(made))
+
+
+@router.post("/auth/login/enrol")
+async def enrol(body: EnrolBody, request: Request, core: CurrentCore) -> dict[str, str]:
+    """Begin to add a factor; its first code goes to `/auth/login/factor`, together with the `attempt` answered here.
+
+    The other members depend on the factor: for `totp` they are `secret`, `uri` and `qr_svg`. Nothing is stored yet.
+    """
+    entry = await resume(visit_of(request.scope))
+    begun = await core.door.begin_enrolment(entry, body.attempt, body.factor)
+    shown = {name: value.reveal() for name, value in begun.shown.items()}
+    return {"attempt": begun.attempt, "factor": begun.factor, **shown}
 
 
 @router.post("/auth/logout", status_code=204)

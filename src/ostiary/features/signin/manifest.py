@@ -3,6 +3,7 @@
 from ostiary.features.signin import flow
 from ostiary.features.signin.api import FactorBody, LoginBody, login, login_factor, router, session
 from ostiary.features.signin.cli import commands
+from ostiary.features.signin.enrol_pages import PAGES as ENROL_PAGES
 from ostiary.features.signin.pages import PAGES
 from ostiary.http.access import PUBLIC, SESSION
 from ostiary.http.arrival import Login
@@ -42,5 +43,6 @@ RIB = Rib(
             "/auth/login/factor", ("POST",), login_factor, PUBLIC, _FACTOR_DOC, takes=FactorBody, gives=Login
         ),
         *PAGES,
+        *ENROL_PAGES,
     ),
 )

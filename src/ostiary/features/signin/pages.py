@@ -44,6 +44,7 @@ _MOST_FACTORS: Final = 10
 _NOTICES: Final = {
     "signed-out": "You are signed out.",
     "registered": "Your account is ready. Sign in.",
+    "late": "That took too long, or it was done elsewhere. Sign in again.",
 }
 # A wrong password and an over-long one are the same to whoever signs in.
 _WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)

@@ -1,15 +1,18 @@
 """Owns TOTP as a factor of the door, and the sealing of secrets."""
 
+import base64
+from collections.abc import Mapping
 from typing import Final
 
 from ostiary.core.change import Change
 from ostiary.core.keys.ring import Keyring, purpose
 from ostiary.core.signin.ways import Enrolled, Factor, Proof, Proven
 from ostiary.features.totp import store
+from ostiary.features.totp.qr import qr_svg
 from ostiary.features.totp.store import TotpRow
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World, from_micros
-from ostiary.protocols.totp import matching_step, typed_code
+from ostiary.protocols.totp import SECRET_BYTES, base32, matching_step, otpauth_uri, typed_code
 from ostiary.storage.database import Reads
 
 TOTP_SECRETS: Final = purpose("totp", "Seals the secrets of authenticator apps.")
@@ -33,17 +36,21 @@ class TotpFactor(Factor):
 
     Args:
         world: The clock; what the client thinks that it is does not matter.
-        ring: Opens secrets.
+        ring: Seals and opens secrets.
+        site_name: What apps show.
         drift: How many steps a code may be early or late.
     """
 
     name = FACTOR
     label = "Code from your authenticator app"
     is_digits = True
+    adding = "Set up an authenticator app"
+    how = "Scan the picture with an authenticator app, or type the key into it. Then enter the code that the app shows."
 
-    def __init__(self, world: World, ring: Keyring, drift: int) -> None:
+    def __init__(self, world: World, ring: Keyring, site_name: str, drift: int) -> None:
         self._world = world
         self._ring = ring
+        self._site_name = site_name
         self._drift = drift
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
@@ -67,6 +74,39 @@ class TotpFactor(Factor):
         async def take(change: Change) -> bool:
             return await change.run(
                 store.USE, of_id=row.id, of_account=row.account_id, step=step, now=change.micros
+            ) == 1  # fmt: skip
+
+        return Proven(Proof(METHOD, self._world.now(), self.name), take)
+
+    def draw(self) -> str:
+        """A new secret, as people type it into an app."""
+        return base32(Secret(self._world.bytes(SECRET_BYTES))).reveal()
+
+    def show(self, drawn: str, label: str) -> Mapping[str, Secret]:
+        """The secret, the URI that apps read, and that as a QR code."""
+        uri = otpauth_uri(Secret(base64.b32decode(drawn)), self._site_name, label)
+        return {"secret": Secret(drawn), "uri": uri, "qr_svg": Secret(qr_svg(uri))}
+
+    def confirm(self, account_id: str, drawn: str, answer: Secret) -> Proven | None:
+        """Whether the code shows that the app has the secret; taking the proof stores the app, the code spent."""
+        secret, code = Secret(base64.b32decode(drawn)), typed_code(answer.reveal())
+        step = matching_step(secret, code, self._world.now(), self._drift) if code else None
+        if step is None:
+            return None
+
+        async def take(change: Change) -> bool:
+            totp_id = self._world.id()
+            return await change.run(
+                store.ADD,
+                id=totp_id,
+                account_id=account_id,
+                name="",
+                secret=seal(self._ring, secret, account_id, totp_id),
+                last_step=step,
+                created_at=change.micros,
+                expires_at=None,
+                confirmed_at=change.micros,
+                last_used_at=change.micros,
             ) == 1  # fmt: skip
 
         return Proven(Proof(METHOD, self._world.now(), self.name), take)

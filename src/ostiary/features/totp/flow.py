@@ -191,7 +191,5 @@ async def _waiting(core: Core, who: Principal, totp_id: str) -> tuple[TotpRow, S
 
 
 def _enrolment(core: Core, current: Resolved, totp_id: str, name: str, secret: Secret) -> Enrolment:
-    account = current.account
-    site = core.settings.of(MailSettings).site_name
-    uri = otpauth_uri(secret, site, account.email or account.name or account.id)
+    uri = otpauth_uri(secret, core.settings.of(MailSettings).site_name, current.account.label)
     return Enrolment(totp_id, name, base32(secret), uri)

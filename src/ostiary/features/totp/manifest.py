@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from ostiary.core.mail.settings import MailSettings
 from ostiary.core.outbox.worker import Chore
 from ostiary.core.wiring import Parts
 from ostiary.features.totp import flow, store
@@ -22,7 +23,8 @@ _SWEEP_EVERY: Final = timedelta(minutes=10)
 
 
 def _factors(parts: Parts) -> Sequence[TotpFactor]:
-    return (TotpFactor(parts.world, parts.ring, parts.settings.of(TotpSettings).totp_drift),)
+    site_name = parts.settings.of(MailSettings).site_name
+    return (TotpFactor(parts.world, parts.ring, site_name, parts.settings.of(TotpSettings).totp_drift),)
 
 
 async def _sweep(database: Database, world: World) -> int:

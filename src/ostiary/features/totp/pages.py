@@ -84,7 +84,7 @@ async def confirm(request: Request) -> Response:
         headers=cookies,
         here="factors",
         csrf=csrf_token(core.ring, session.id),
-        added=True,
+        added="The app was added.",
         codes=[one.reveal() for one in added.spares],
     )
 
@@ -99,9 +99,10 @@ async def ask_remove(request: Request) -> Response:
     found = next((one for one in listed if one.factor == "totp" and one.id == wanted), None)
     if found is None:
         raise Refused(NOT_FOUND, "no such app of this account")
-    is_last = len(await core.factors.own(core.database, current.principal.account_id)) == 1
-    is_last = is_last and sum(one.factor == "totp" for one in listed) == 1
-    return await page(visit, _REMOVE, here="factors", one=found, is_last=is_last)
+    own = await core.factors.own(core.database, current.principal.account_id)
+    is_last = sum(one.factor in own for one in listed) == 1
+    stays = is_last and await core.factors.requirement.concerns(core.database, current.principal.account_id)
+    return await page(visit, _REMOVE, here="factors", one=found, is_last=is_last, stays=stays)
 
 
 async def remove(request: Request) -> Response:
@@ -117,7 +118,6 @@ async def _new_page(visit: Visit, form: Form, status: int = 200) -> Response:
 
 
 async def _confirm_page(visit: Visit, form: Form, made: Enrolment, status: int = 200) -> Response:
-    secret = made.secret.reveal()
     return await page(
         visit,
         _CONFIRM,
@@ -126,7 +126,7 @@ async def _confirm_page(visit: Visit, form: Form, made: Enrolment, status: int =
         form=form,
         totp_id=made.id,
         picture=qr_svg(made.uri),
-        secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+        secret=made.secret.reveal(),
         uri=made.uri.reveal(),
         limit=flow.LONGEST_CODE,
     )

@@ -72,6 +72,25 @@
     });
   });
 
+  // Codes that are shown once go to the clipboard, or to the printer; the download needs no script.
+  each("button[data-copy]", (button) => {
+    const source = document.getElementById(button.dataset.copy);
+    if (!source || !navigator.clipboard) return;
+    const before = button.textContent;
+    button.hidden = false;
+    button.setAttribute("aria-live", "polite");
+    button.addEventListener("click", async () => {
+      const words = [...source.querySelectorAll("code")].map((one) => one.textContent).join("\n");
+      const copied = await navigator.clipboard.writeText(words).then(() => true, () => false);
+      button.textContent = copied ? "Copied" : "Not allowed here";
+      setTimeout(() => { button.textContent = before; }, 4000);
+    });
+  });
+  each("button[data-print]", (button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
+
   // One click, one submission. Coming back by the back button makes forms usable again.
   each("form", (form) => form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }

@@ -1,0 +1,67 @@
+"""Owns of whom a second factor is required, and until when they may go without (C8).
+
+The grace is counted for each account from its first sign-in at which a factor was required, so that switching the
+requirement on shuts nobody out at once. The row stays: removing, resetting or a new password never starts it again.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from ostiary.core.access import access
+from ostiary.core.change import Change
+from ostiary.core.signin import store
+from ostiary.core.signin.settings import SigninSettings
+from ostiary.kernel.events import EventType
+from ostiary.kernel.world import from_micros
+from ostiary.storage.database import Reads
+
+REQUIRED: Final = EventType(
+    "factor_required",
+    "Somebody signed in of whom a second factor is required now; `needed_from` is when the grace ends.",
+    fields=("needed_from",),
+    words="Your account needs a second step from now on.",
+)
+EVENTS: Final = (REQUIRED,)
+
+
+class Requirement:
+    """What the deployment demands of whom.
+
+    Args:
+        settings: Say it.
+    """
+
+    def __init__(self, settings: SigninSettings) -> None:
+        self._of = settings.require_factor
+        self._roles: Final = frozenset(settings.require_factor_roles)
+        self._grace: Final = settings.factor_grace
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it concerns anybody."""
+        return self._of != "off"
+
+    async def concerns(self, reads: Reads, account_id: str) -> bool:
+        """Whether a second factor is required of this account."""
+        if self._of != "roles":
+            return self._of == "everybody"
+        return not self._roles.isdisjoint(await access.roles_of(reads, account_id))
+
+    async def needed_from(self, reads: Reads, account_id: str) -> datetime | None:
+        """From when on this account may not be without a factor; None when it may, or was never told."""
+        if not await self.concerns(reads, account_id):
+            return None
+        since = await reads.one(store.SINCE, of_account=account_id)
+        return None if since is None else from_micros(since) + self._grace
+
+    async def begin(self, change: Change, account_id: str) -> datetime | None:
+        """The same at a sign-in, in its change: the first one begins the grace."""
+        if not await self.concerns(change, account_id):
+            return None
+        since = await change.one(store.SINCE, of_account=account_id)
+        if since is not None:
+            return from_micros(since) + self._grace
+        needed_from = change.now + self._grace
+        await change.run(store.NOTE, account_id=account_id, since=change.micros)
+        await change.emit(REQUIRED(account_id, needed_from=needed_from.isoformat(timespec="seconds")))
+        return needed_from
