@@ -35,7 +35,7 @@ KINDS = (KEY, EDWARDS, RSA, SHARED)
 
 CLAIMS: dict[str, Any] = {
     "iss": ISSUER, "aud": AUDIENCE, "sub": "account-1", "client_id": "app", "jti": "one", "iat": T, "nbf": T,
-    "exp": T + 900, "scope": "notes:read",
+    "exp": T + 7200, "scope": "notes:read",
 }  # fmt: skip
 
 
@@ -326,9 +326,10 @@ def _claims() -> Iterator[tuple[str, str, Why]]:
     for audience in (None, 1, True, {AUDIENCE: 1}, [AUDIENCE, 1], [[AUDIENCE]], [None]):
         yield f"aud {audience!r}", honest(aud=audience), Why.PAYLOAD
     for name in ("exp", "nbf", "iat"):
+        honest_time = CLAIMS[name]
         for label, value in {
-            "with a half": T + 0.5, "with a zero": float(T), "as text": str(T), "true": True, "null": None,
-            "in a list": [T], "in an object": {"t": T}, "-1": -1, "negative": -T, "in milliseconds": T * 1000,
+            "with a half": honest_time + 0.5, "with a zero": float(honest_time), "as text": str(honest_time), "true": True, "null": None,
+            "in a list": [honest_time], "in an object": {"t": honest_time}, "-1": -1, "negative": -T, "in milliseconds": T * 1000,
             "of 63 bits": 2**63, "of 64 bits": 2**64, "of 300 digits": 1e300, "never": "never",
         }.items():  # fmt: skip
             yield f"{name} {label}", forge(header(), CLAIMS | {name: value}), Why.PAYLOAD
