@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.testing import Kit, running
+from tests.support.databases import MigratedFile, Stock
 from tests.support.postgres import PostgresServer
 from tests.support.secrets import nothing_leaks
 from tests.support.skips import SkipWatch
@@ -42,13 +43,43 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop_database(url)
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> MigratedFile:
+    """An SQLite database with the tables, to be copied."""
+    return MigratedFile(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(scope="session")
+def stock(postgres: PostgresServer) -> Stock:
+    """PostgreSQL databases with the tables, to be lent."""
+    return Stock(postgres)
+
+
+@pytest.fixture
+def migrated_postgres(stock: Stock) -> Iterator[str]:
+    """A PostgreSQL database of this test's own with the tables and without a row."""
+    url = stock.take()
+    yield url
+    stock.give_back(url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of this test's own, once of each kind."""
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own without tables, once of each kind."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgres_url")
         return url
     return f"sqlite:///{tmp_path / 'ostiary.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own with the tables and without a row, once of each kind."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("migrated_postgres")
+        return url
+    template: MigratedFile = request.getfixturevalue("migrated_file")
+    return template.copy(tmp_path / "ostiary.db")
 
 
 @pytest.fixture

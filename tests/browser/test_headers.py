@@ -38,7 +38,7 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Declared, ...]:
 
 @pytest.mark.parametrize("is_signed_in", [False, True], ids=["stranger", "signed in"])
 async def test_every_route_has_them(site: Server, declared: tuple[Declared, ...], is_signed_in: bool) -> None:
-    """Whatever the method and the answer: the fixed headers, a closed policy, and nothing for caches but files and keys."""
+    """Whatever the method and the answer: the fixed headers, a closed policy; only files and keys may be kept."""
     email = f"headers-{is_signed_in}@example.com"
     await account(site, email)
     assert len(declared) > 40

@@ -132,12 +132,12 @@ def test_calibration_suggests_settings_that_are_accepted(terminal: Terminal, tmp
     assert "the floor itself takes longer than 1ms here; it is not lowered" in words
 
 
-def test_migrating_twice(terminal: Terminal, database_url: str) -> None:
+def test_migrating_twice(terminal: Terminal, empty_database_url: str) -> None:
     """`migrate` says from where to where, as words or JSON, and a second time that there is nothing to do."""
     newest = migrate.newest()
-    first = terminal.run("migrate", "--database", database_url, "--json")
+    first = terminal.run("migrate", "--database", empty_database_url, "--json")
     assert (first.code, json.loads(first.out)) == (0, {"before": None, "after": newest})
-    again = terminal.run("migrate", database=database_url)
+    again = terminal.run("migrate", database=empty_database_url)
     assert (again.code, again.out) == (0, f"already at revision {newest}\n")
 
 

@@ -26,10 +26,10 @@ ROOT = WORLD.token().reveal()
 
 
 @pytest.fixture
-def behind(database_url: str) -> Iterator[sa.Engine]:
+def behind(empty_database_url: str) -> Iterator[sa.Engine]:
     """A way into the database that the engine knows nothing of."""
     engine = sa.create_engine(
-        database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool
+        empty_database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool
     )
     yield engine
     engine.dispose()
@@ -70,42 +70,42 @@ async def test_sqlite_is_migrated_by_itself(tmp_path: Path, caplog: pytest.LogCa
     ]
 
 
-async def test_another_root_secret(database_url: str) -> None:
+async def test_another_root_secret(empty_database_url: str) -> None:
     """The engine refuses to start with a root secret that did not seal this database; the right one still does."""
-    async with build(database_url, auto_migrate=True):
+    async with build(empty_database_url, auto_migrate=True):
         pass
     wrong = WORLD.token().reveal()
     with pytest.raises(Misuse, match="root_secret does not belong to this database") as caught:
-        await build(database_url, auto_migrate=True, root_secret=wrong).start()
+        await build(empty_database_url, auto_migrate=True, root_secret=wrong).start()
     assert wrong not in str(caught.value)
-    async with build(database_url, auto_migrate=True):
+    async with build(empty_database_url, auto_migrate=True):
         pass
 
 
-async def test_an_altered_key(database_url: str, behind: sa.Engine) -> None:
+async def test_an_altered_key(empty_database_url: str, behind: sa.Engine) -> None:
     """A row of the keyring that somebody altered stops the start."""
-    async with build(database_url, auto_migrate=True):
+    async with build(empty_database_url, auto_migrate=True):
         pass
     with behind.begin() as connection:
         connection.execute(sa.update(store.keyring).values(sealed=b"\0" * 60))
     with pytest.raises(Misuse, match="does not belong to this database"):
-        await build(database_url, auto_migrate=True).start()
+        await build(empty_database_url, auto_migrate=True).start()
 
 
-async def test_two_engines_start_together(tmp_path: Path, database_url: str) -> None:
+async def test_two_engines_start_together(tmp_path: Path, empty_database_url: str) -> None:
     """Both migrate and look for keys: they end with one ring, and share sessions."""
-    async with running(tmp_path, database=database_url, root_secret=ROOT) as one:
+    async with running(tmp_path, database=empty_database_url, root_secret=ROOT) as one:
         # Before there is a second worker, which might take the mail to a mailbox of its own.
         await one.signed_up("anna@example.com")
-        async with running(tmp_path, database=database_url, root_secret=ROOT) as other:
+        async with running(tmp_path, database=empty_database_url, root_secret=ROOT) as other:
             anna = await one.sign_in("anna@example.com")
             there = other.browser(cookies=dict(anna.cookies))
             assert (await there.get("/auth/session")).status_code == 200
 
 
-async def test_two_engines_start_at_once(database_url: str) -> None:
+async def test_two_engines_start_at_once(empty_database_url: str) -> None:
     """The same with both starts in flight at the same time."""
-    engines = [build(database_url, auto_migrate=True) for _ in range(3)]
+    engines = [build(empty_database_url, auto_migrate=True) for _ in range(3)]
     try:
         await asyncio.gather(*(engine.start() for engine in engines))
         rings = [{p: engine.core.ring.current(p).id for p in purposes()} for engine in engines]

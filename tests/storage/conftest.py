@@ -9,9 +9,9 @@ from tests.storage.shelf import furnish, opened
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(empty_database_url: str) -> AsyncIterator[Database]:
     """An open executor on a furnished database."""
-    async with opened(furnish(database_url)) as database:
+    async with opened(furnish(empty_database_url)) as database:
         yield database
 
 

@@ -62,9 +62,9 @@ async def test_after_any_number_of_steps(database: Database) -> None:
     assert any(was_cancelled)
 
 
-async def test_while_waiting_for_a_turn(database_url: str) -> None:
+async def test_while_waiting_for_a_turn(empty_database_url: str) -> None:
     """Cancelled before it got the writer or a connection: nobody behind it in the line is stuck."""
-    async with opened(furnish(database_url), pool_size=1) as database:
+    async with opened(furnish(empty_database_url), pool_size=1) as database:
         started = asyncio.Event()
         first = asyncio.create_task(write_two(database, started))
         await started.wait()

@@ -145,9 +145,9 @@ async def test_a_missing_argument_is_a_defect(database: Database) -> None:
         await database.one(GET)
 
 
-async def test_a_database_that_is_not_open_is_unavailable(database_url: str) -> None:
+async def test_a_database_that_is_not_open_is_unavailable(empty_database_url: str) -> None:
     """Before `open` and after `close` every door says so, in our own words."""
-    database = database_for(furnish(database_url), pool_size=1, prepared_statements=True)
+    database = database_for(furnish(empty_database_url), pool_size=1, prepared_statements=True)
     for _ in range(2):
         with pytest.raises(Unavailable, match="not open"):
             await database.one(GET, id="first")
@@ -166,9 +166,9 @@ async def test_values_survive(database: Database) -> None:
     assert await database.one(GET, id="turtle") == Book("turtle", title, 2**63 - 1)
 
 
-async def test_two_processes_on_one_database(database: Database, database_url: str) -> None:
+async def test_two_processes_on_one_database(database: Database, empty_database_url: str) -> None:
     """What one process commits, another one reads at once; both write."""
-    async with opened(database_url) as other:
+    async with opened(empty_database_url) as other:
         for number in range(5):
             async with database.transaction() as tx:
                 await tx.run(ADD, **book_values(f"a{number}"))

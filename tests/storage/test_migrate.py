@@ -57,23 +57,23 @@ def revision(url: str) -> list[str]:
     return list(rows)
 
 
-def test_from_nothing_and_again(database_url: str) -> None:
+def test_from_nothing_and_again(empty_database_url: str) -> None:
     """An empty database gets everything at once; the second run finds nothing to do."""
-    assert migrate.current(database_url) is None
-    assert migrate.upgrade(database_url) == (None, migrate.newest())
-    assert migrate.current(database_url) == migrate.newest()
-    assert migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
-    assert revision(database_url) == [migrate.newest()]
-    migrate.check(database_url)
+    assert migrate.current(empty_database_url) is None
+    assert migrate.upgrade(empty_database_url) == (None, migrate.newest())
+    assert migrate.current(empty_database_url) == migrate.newest()
+    assert migrate.upgrade(empty_database_url) == (migrate.newest(), migrate.newest())
+    assert revision(empty_database_url) == [migrate.newest()]
+    migrate.check(empty_database_url)
 
 
-def test_the_schema_is_the_declared_one(database_url: str) -> None:
+def test_the_schema_is_the_declared_one(empty_database_url: str) -> None:
     """After the migrations no table, column, type, index or rule differs from what the stores declare."""
     for path in sources():
         if path.stem == "store":
             import_module(module_name(path))
-    migrate.upgrade(database_url)
-    engine = plain_engine(database_url)
+    migrate.upgrade(empty_database_url)
+    engine = plain_engine(empty_database_url)
     with engine.connect() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
@@ -115,13 +115,13 @@ def held_up(url: str) -> Iterator[Callable[[int], None]]:
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
-def test_processes_that_start_together(database_url: str) -> None:
+def test_processes_that_start_together(empty_database_url: str) -> None:
     """Of several processes at once one migrates, the others wait and find it done; nobody fails."""
-    racers = [python(RACER, database_url) for _ in range(2)]
+    racers = [python(RACER, empty_database_url) for _ in range(2)]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
-    with held_up(database_url) as wait_for:
+    with held_up(empty_database_url) as wait_for:
         for racer in racers:
             assert racer.stdin is not None
             racer.stdin.write("go\n")
@@ -134,29 +134,29 @@ def test_processes_that_start_together(database_url: str) -> None:
     assert sorted(out for out, _ in answers) == sorted([f"None {newest}\n", f"{newest} {newest}\n"])
 
 
-def test_a_database_from_the_future(database_url: str) -> None:
+def test_a_database_from_the_future(empty_database_url: str) -> None:
     """A revision that this version does not know is refused by every door, and left alone."""
-    migrate.upgrade(database_url)
-    engine = plain_engine(database_url)
+    migrate.upgrade(empty_database_url)
+    engine = plain_engine(empty_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     engine.dispose()
     for door in (migrate.upgrade, migrate.check):
         with pytest.raises(Misuse, match=r"revision 9999.*Install that version"):
-            door(database_url)
-    assert revision(database_url) == ["9999"]
+            door(empty_database_url)
+    assert revision(empty_database_url) == ["9999"]
 
 
-def test_a_database_that_was_never_migrated(database_url: str) -> None:
+def test_a_database_that_was_never_migrated(empty_database_url: str) -> None:
     """`check` says what is missing and which command mends it, and creates nothing."""
     with pytest.raises(Misuse, match=r"is empty, revision \w+ is needed: run `ostiary migrate`"):
-        migrate.check(database_url)
-    assert migrate.current(database_url) is None
+        migrate.check(empty_database_url)
+    assert migrate.current(empty_database_url) is None
 
 
-def test_migrations_import_no_rib(database_url: str) -> None:
+def test_migrations_import_no_rib(empty_database_url: str) -> None:
     """A migration runs with storage and kernel alone, so that deleting a rib never breaks history."""
-    process = python(IMPORTS, database_url)
+    process = python(IMPORTS, empty_database_url)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 0, error
     loaded = {name for name in out.split() if name.startswith("ostiary.")}

@@ -111,14 +111,15 @@ url, audience, token = sys.argv[1:]
 verifier = SyncVerifier(url, audience)
 print(verifier.verify(token).subject, flush=True)
 child = os.fork()
-print("child" if child == 0 else "parent", verifier.verify(token).subject, flush=True)
+who = "child" if child == 0 else "parent"  # said in one piece: two processes write to one pipe
+print(f"{who} {verifier.verify(token).subject}\\n", end="", flush=True)
 sys.stdin.readline() if child else None
 deadline = time.monotonic() + 30
 while time.monotonic() < deadline:
     try:
         verifier.verify(token)
     except TokenRefused as refused:
-        print("child" if child == 0 else "parent", refused.why, flush=True)
+        print(f"{who} {refused.why}\\n", end="", flush=True)
         break
     time.sleep(0.01)
 if child:

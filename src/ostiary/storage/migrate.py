@@ -5,6 +5,7 @@ Blocking: call it before the event loop serves anybody, or in a thread.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ def _config(connection: sa.Connection | None = None) -> Config:
     return config
 
 
+@cache
 def newest() -> str:
     """The revision that this version of ostiary needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -92,8 +94,9 @@ def upgrade(url: str) -> tuple[str | None, str]:
         before = MigrationContext.configure(
             connection, opts={"version_table": VERSION_TABLE}
         ).get_current_revision()
-        _refuse_newer(before)
-        command.upgrade(_config(connection), "head")
+        if before != newest():
+            _refuse_newer(before)
+            command.upgrade(_config(connection), "head")
     return before, newest()
 
 

@@ -19,6 +19,7 @@ from ostiary.engine.settings import load
 from ostiary.http.rib import Rib
 from ostiary.kernel.world import World
 from ostiary.testing.clock import TurnedClock
+from ostiary.testing.template import copy_to
 
 PASSWORD: Final = "quiet harbour seventeen lanterns"
 BASE_URL: Final = "https://auth.example.test"
@@ -161,11 +162,15 @@ async def running(
         scheme: Another cost of password hashes; None for what the settings say.
         settings: Flat settings.
     """
+    if database is None:
+        file = folder / "ostiary.db"
+        copy_to(file)
+        database = f"sqlite:///{file}"
     clock = clock or TurnedClock()
     world = World(clock=clock)
     base_url = str(settings.pop("base_url", BASE_URL))
     given: dict[str, object] = {
-        "database": database or f"sqlite:///{folder / 'ostiary.db'}",
+        "database": database,
         "auto_migrate": True,
         "base_url": base_url,
         "root_secret": root_secret or base64.urlsafe_b64encode(world.bytes(32)).decode(),

@@ -326,10 +326,10 @@ def _claims() -> Iterator[tuple[str, str, Why]]:
     for audience in (None, 1, True, {AUDIENCE: 1}, [AUDIENCE, 1], [[AUDIENCE]], [None]):
         yield f"aud {audience!r}", honest(aud=audience), Why.PAYLOAD
     for name in ("exp", "nbf", "iat"):
-        honest_time = CLAIMS[name]
+        at = CLAIMS[name]
         for label, value in {
-            "with a half": honest_time + 0.5, "with a zero": float(honest_time), "as text": str(honest_time), "true": True, "null": None,
-            "in a list": [honest_time], "in an object": {"t": honest_time}, "-1": -1, "negative": -T, "in milliseconds": T * 1000,
+            "with a half": at + 0.5, "with a zero": float(at), "as text": str(at), "true": True, "null": None,
+            "in a list": [at], "in an object": {"t": at}, "-1": -1, "negative": -T, "in milliseconds": T * 1000,
             "of 63 bits": 2**63, "of 64 bits": 2**64, "of 300 digits": 1e300, "never": "never",
         }.items():  # fmt: skip
             yield f"{name} {label}", forge(header(), CLAIMS | {name: value}), Why.PAYLOAD
