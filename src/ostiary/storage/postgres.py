@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -20,6 +20,7 @@ from ostiary.storage.database import (
     Transaction,
     too_slow,
 )
+from ostiary.storage.postgres_pool import Pool
 from ostiary.storage.statement import Query
 
 T = TypeVar("T")
@@ -52,19 +53,15 @@ def _translate(error: Exception) -> Exception:
     return error
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+async def _ask(answer: Awaitable[T]) -> T:
+    """What the server answers, or its error in our own families."""
     try:
-        yield
+        return await answer
     except Exception as error:
         ours = _translate(error)
         if ours is error:
             raise
         raise ours from error
-
-
-async def _keep(connection: Any) -> None:
-    """Instead of asyncpg's reset query on release: we set no session state, and it costs a round trip."""
 
 
 class PostgresTransaction(Transaction):
@@ -78,22 +75,19 @@ class PostgresTransaction(Transaction):
     async def one(self, query: Query[T], **given: Any) -> T | None:
         compiled = query.on("postgresql")
         self._tell(query.name)
-        with _translated():
-            row = await self._connection.fetchrow(compiled.sql, *compiled.arguments(given))
+        row = await _ask(self._connection.fetchrow(compiled.sql, *compiled.arguments(given)))
         return None if row is None else query.row(row)
 
     async def all(self, query: Query[T], **given: Any) -> list[T]:
         compiled = query.on("postgresql")
         self._tell(query.name)
-        with _translated():
-            rows = await self._connection.fetch(compiled.sql, *compiled.arguments(given))
+        rows = await _ask(self._connection.fetch(compiled.sql, *compiled.arguments(given)))
         return [query.row(row) for row in rows]
 
     async def run(self, query: Query[Any], **given: Any) -> int:
         compiled = query.on("postgresql")
         self._tell(query.name)
-        with _translated():
-            status: str = await self._connection.execute(compiled.sql, *compiled.arguments(given))
+        status: str = await _ask(self._connection.execute(compiled.sql, *compiled.arguments(given)))
         return int(status.rpartition(" ")[2])
 
 
@@ -113,7 +107,7 @@ class PostgresDatabase(Database):
         self._url = url
         self._pool_size = pool_size
         self._prepared = prepared_statements
-        self._pool: Any = None
+        self._pool: Pool | None = None
 
     async def open(self) -> None:
         limits = {
@@ -121,33 +115,30 @@ class PostgresDatabase(Database):
             "statement_timeout": str(int(STATEMENT_LIMIT.total_seconds() * 1000)),
             "idle_in_transaction_session_timeout": str(int(TRANSACTION_LIMIT.total_seconds() * 1000)),
         }
+        pool = Pool(
+            self._url,
+            self._pool_size,
+            command_timeout=STATEMENT_LIMIT.total_seconds() + 1,
+            # pgbouncer refuses unknown start-up parameters and forgets prepared statements
+            server_settings=limits if self._prepared else {"application_name": "ostiary"},
+            statement_cache_size=512 if self._prepared else 0,
+        )
         try:
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._pool_size,
-                command_timeout=STATEMENT_LIMIT.total_seconds() + 1,
-                timeout=STATEMENT_LIMIT.total_seconds(),
-                reset=_keep,
-                max_inactive_connection_lifetime=0,
-                # pgbouncer refuses unknown start-up parameters and forgets prepared statements
-                server_settings=limits if self._prepared else {"application_name": "ostiary"},
-                statement_cache_size=512 if self._prepared else 0,
-            )
-            version = await self._pool.fetchval("SHOW server_version_num")
+            connection = await pool.take()
+            version = await connection.fetchval("SHOW server_version_num")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            await pool.close()
             raise Unavailable(f"postgresql: cannot connect: {type(error).__name__}: {error}") from error
+        pool.give(connection)
         if int(version) < _OLDEST * 10_000:
-            await self.close()
+            await pool.close()
             raise Unavailable(f"postgresql: version {_OLDEST} or newer is needed, the server has {version}")
+        self._pool = pool
 
     async def close(self) -> None:
-        if self._pool is not None:
-            try:
-                await asyncio.wait_for(self._pool.close(), STATEMENT_LIMIT.total_seconds())
-            except TimeoutError:
-                self._pool.terminate()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     async def one(self, query: Query[T], **given: Any) -> T | None:
         compiled = query.on("postgresql")
@@ -162,59 +153,61 @@ class PostgresDatabase(Database):
         return [query.row(row) for row in rows]
 
     async def _fetch(self, method: str, sql: str, arguments: list[Any]) -> Any:
-        with _translated():
-            connection = await self._acquire()
-            try:
-                return await getattr(connection, method)(sql, *arguments)
-            finally:
-                await self._pool.release(connection)
+        pool = self._open_pool()
+        connection = await _ask(pool.take())
+        try:
+            found = await _ask(getattr(connection, method)(sql, *arguments))
+        except BaseException:
+            # Perhaps it was cancelled in the middle, or too slow: nobody shall wait for what is still under way there.
+            pool.drop(connection)
+            raise
+        pool.give(connection)
+        return found
 
-    async def _acquire(self) -> Any:
+    def _open_pool(self) -> Pool:
         if self._pool is None:
             raise Unavailable("postgresql: the database is not open")
-        return await self._pool.acquire(timeout=STATEMENT_LIMIT.total_seconds())
+        return self._pool
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with guard.mark_open():
-            with _translated():
-                connection = await self._acquire()
+            pool = self._open_pool()
+            connection = await _ask(pool.take())
             try:
                 async with self._begun(connection) as transaction:
                     yield transaction
             finally:
-                with _translated():
-                    await self._pool.release(connection)
+                pool.give(connection)
         for action in transaction.on_commit:
             action()
 
     @asynccontextmanager
     async def _begun(self, connection: Any) -> AsyncIterator[PostgresTransaction]:
         limit = asyncio.timeout(TRANSACTION_LIMIT.total_seconds())
+        is_begun = False
         try:
             self.tell("begin")
-            await self._say(connection, "BEGIN")
+            await _ask(connection.execute("BEGIN"))
+            is_begun = True
             async with limit:
                 transaction = PostgresTransaction(connection, self.tell)
                 yield transaction
                 await transaction.speak_last()
             self.tell("commit")
-            await self._say(connection, "COMMIT")
+            await _ask(connection.execute("COMMIT"))
         except BaseException as error:
-            await self._roll_back(connection)
+            await self._roll_back(connection, is_begun=is_begun)
             if isinstance(error, TimeoutError) and limit.expired():
                 raise too_slow("a transaction") from error
             raise
 
-    @staticmethod
-    async def _say(connection: Any, words: str) -> None:
-        with _translated():
-            await connection.execute(words)
-
-    async def _roll_back(self, connection: Any) -> None:
+    async def _roll_back(self, connection: Any, *, is_begun: bool) -> None:
         # A connection that broke has left our hands by itself: asking it anything is an InterfaceError.
         try:
-            if not connection.is_closed() and connection.is_in_transaction():
+            if not is_begun:
+                connection.terminate()  # whether the server has begun is not known
+            elif not connection.is_closed() and connection.is_in_transaction():
                 self.tell("rollback")
                 await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, asyncio.CancelledError):
