@@ -32,6 +32,7 @@ WHOLE = {
     "keys.any": "asks for one row of the same table, so that the probe costs nothing",
     "journal.latest": "walks the primary key backwards and stops at its limit",
     "outbox.latest": "the same, for operators",
+    "claims.find": "begins at one row made of a constant, so that it answers whatever there is; then by index",
     "signing.load": "a handful of keys, read at start and when one of them has changed",
 }
 

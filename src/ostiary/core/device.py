@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ua_parser import parse
@@ -18,6 +19,7 @@ class Device:
     browser: str
 
 
+@lru_cache(maxsize=1024)
 def read_device(user_agent: str) -> Device:
     """Name the device and the browser; both "Unknown" where the user agent says nothing."""
     if not user_agent:

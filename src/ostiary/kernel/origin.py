@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _IPV6_NETWORK = 64
@@ -52,6 +53,7 @@ class Origin:
         return network_of(self.ip)
 
 
+@lru_cache(maxsize=4096)
 def network_of(ip: str) -> str:
     """The canonical text of the network that a client address belongs to; the text itself when it is no address."""
     try:

@@ -16,6 +16,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Crockford's alphabet in lower case: no i, l, o, u, so an id read aloud survives.
 _ID_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_PAIRS: Final = tuple(first + second for first in _ID_ALPHABET for second in _ID_ALPHABET)
 ID_LENGTH: Final = 26
 
 
@@ -122,4 +123,4 @@ class World:
         """A new identifier: 26 characters, ordered by creation time, 80 bits of chance (ULID layout)."""
         millis = to_micros(self.clock.now()) // 1000
         number = (millis << 80) | int.from_bytes(self.chance.bytes(10))
-        return "".join(_ID_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+        return "".join([_ID_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])

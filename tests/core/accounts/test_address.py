@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.core.accounts.address import Address, find_email, parse_email
+from ostiary.core.accounts.address import Address, any_email, find_email, parse_email
 from ostiary.kernel.errors import Refused
 
 LONG = "b" * 63
@@ -118,3 +118,34 @@ def test_any_text_is_read_or_refused(typed: str) -> None:
             assert form.count("@") == 1
             assert form.isprintable()
             assert " " not in form
+
+
+LOCALS = st.text("abzAZ019.-_+!'é", min_size=0, max_size=8) | st.sampled_from(["a" * 64, "a" * 65])
+LABELS = st.text("abzAZ019-", min_size=0, max_size=6) | st.sampled_from(
+    ["xn--bcher-kva", "a--b", "ab--c", "-a", "a-", "b" * 63, "b" * 64, "bü", ""]
+)
+TOPS = st.sampled_from(
+    ["com", "COM", "test", "localhost", "local", "Onion", "arpa", "x", "c0m", "co-m", "1", ""]
+)
+
+
+@given(LOCALS, st.lists(LABELS, max_size=4), TOPS, st.sampled_from(["", " ", "\n", "."]))
+def test_ordinary_addresses_are_what_the_library_says(
+    local: str, labels: list[str], top: str, around: str
+) -> None:
+    """The short way gives what the library gives, for what it takes and for what it leaves to the library."""
+    for typed in (f"{around}{local}@{'.'.join([*labels, top])}{around}", f"{local}@{top}", local):
+        assert find_email(typed) == (any_email(typed) if len(typed) <= 254 else None)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "anna@example.com", "ANNA.B+c_d-e@Mail.Example.co", f"{'a' * 64}@example.com", f"{'a' * 65}@example.com",
+        f"a@{LONG}.com", f"a@{LONG}b.com", "a@b-c.de", "a@b--c.de", "a@xn--bcher-kva.example", "a@localhost",
+        "a@x.localhost", "a@x.test", "a@x.local", "a..b@example.com", ".a@example.com", "a@example.c",
+    ],
+)  # fmt: skip
+def test_where_the_short_way_ends(typed: str) -> None:
+    """At each of its limits."""
+    assert find_email(typed) == any_email(typed)

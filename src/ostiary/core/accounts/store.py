@@ -120,16 +120,17 @@ _with_primary = account.outerjoin(
     sa.and_(_primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1),
 )
 
+found_columns: Final = (
+    account.c.id,
+    account.c.status,
+    account.c.security_epoch,
+    identifier.c.verified_at,
+    password.c.hash,
+    password.c.disabled_at,
+)
 FIND: Final = Query(
     "accounts.find",
-    sa.select(
-        account.c.id,
-        account.c.status,
-        account.c.security_epoch,
-        identifier.c.verified_at,
-        password.c.hash,
-        password.c.disabled_at,
-    )
+    sa.select(*found_columns)
     .select_from(identifier.join(account).outerjoin(password, password.c.account_id == account.c.id))
     .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
     Found,

@@ -6,7 +6,6 @@ from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, Status
 from ostiary.core.accounts.address import find_email
 from ostiary.core.accounts.claims import claims
-from ostiary.core.accounts.claims.claims import Claim
 from ostiary.core.accounts.store import Found
 from ostiary.core.change import Change
 from ostiary.core.passwords.hasher import Passwords
@@ -28,7 +27,7 @@ class Submission:
 @dataclass(frozen=True, slots=True)
 class _Carried:
     found: Found | None
-    claim: Claim | None
+    waiting: str | None
 
 
 class PasswordWay:
@@ -47,13 +46,12 @@ class PasswordWay:
     async def identify(self, reads: Reads, submission: Submission) -> Candidate:
         """Look the identifier up, and what waits to be proven under it."""
         address = find_email(submission.identifier)  # read once: it costs more than the query
-        found = await accounts.find_at(reads, address)
-        waiting = await claims.live(reads, address.normal if address else "", self._world.micros())
+        found, waiting = await claims.find(reads, address, self._world.micros())
         return Candidate(
             accounts.canonical_subject(found, submission.identifier, address),
             found.account_id if found else None,
             found.security_epoch if found else 0,
-            carried=_Carried(found, waiting[0] if waiting else None),
+            carried=_Carried(found, waiting),
         )
 
     async def prove(self, reads: Reads, candidate: Candidate, submission: Submission) -> Proven | None:
@@ -63,14 +61,12 @@ class PasswordWay:
             Refused: `email_not_verified`; it is the password of a registration that waits. Whether the address is
                 free or taken makes no difference to that answer.
         """
-        found, claim = candidate.carried.found, candidate.carried.claim
+        found = candidate.carried.found
         verdict = await self._passwords.verify(submission.password, found.password_hash if found else None)
         # Strangers' failures disable a password; whoever signed in from this browser before is not shut out by them.
         is_known = candidate.is_known_browser
         if found is None or not (verdict.matches and _may_be_used(found, is_known)):
-            waiting = await self._passwords.verify(
-                submission.password, claim.password_hash if claim else None
-            )
+            waiting = await self._passwords.verify(submission.password, candidate.carried.waiting)
             if waiting.matches:
                 # Counted: for the account, if there is one, it is wrong, and who guesses could plant guesses.
                 raise Refused(EMAIL_NOT_VERIFIED, "a registration waits for its proof")

@@ -7,12 +7,13 @@ from typing import Final
 from ostiary.core.accounts.address import Address
 from ostiary.core.accounts.claims import store
 from ostiary.core.accounts.claims.store import MOST_LIVE, Claim
+from ostiary.core.accounts.store import Found
 from ostiary.core.change import Change
 from ostiary.core.device import describe_device
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Reads, Transaction
 
-__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "follow", "live", "nobodys", "sweep", "take"]
+__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "find", "follow", "live", "nobodys", "sweep", "take"]
 
 # Longer than any link: who comes back after the weekend still gets a new mail.
 LIFETIME: Final = timedelta(days=7)
@@ -69,6 +70,20 @@ async def live(reads: Reads, normal: str, now: int) -> list[Claim]:
         now: UTC microseconds.
     """
     return await reads.all(store.LIVE, normal=normal, now=now)
+
+
+async def find(reads: Reads, address: Address | None, now: int) -> tuple[Found | None, str | None]:
+    """Who has an address, and the password of the newest registration that waits under it; one query in any case.
+
+    Args:
+        address: None for what is no address.
+        now: UTC microseconds.
+    """
+    row = await reads.one(store.FIND, normal=address.normal if address else "", now=now)
+    if row is None:
+        raise AssertionError("unreachable: the query has a row whatever there is")
+    *columns, waiting = row
+    return (None if columns[0] is None else Found(*columns)), waiting
 
 
 async def take(change: Change, claim_id: str) -> Claim | None:

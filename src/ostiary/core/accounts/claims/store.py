@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.accounts.address import Address
-from ostiary.core.accounts.store import identifier, password
+from ostiary.core.accounts.store import account, found_columns, identifier, password
 from ostiary.storage.schema import metadata, moment, text
 from ostiary.storage.statement import Query, command
 
@@ -85,6 +85,27 @@ LIVE: Final = Query(
     .order_by(address_claim.c.id.desc())
     .limit(MOST_LIVE),
     Claim,
+)
+# Who has an address and what waits to be proven under it, in one row whether or not there is anything: signing in asks.
+_one_row: Final = sa.select(sa.literal(1, sa.Integer).label("n")).subquery("one_row")
+_newest: Final = (
+    sa.select(address_claim.c.password_hash)
+    .where(address_claim.c.normal == bindparam("normal"), address_claim.c.expires_at > bindparam("now"))
+    .order_by(address_claim.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+FIND: Final = Query(
+    "claims.find",
+    sa.select(*found_columns, _newest).select_from(
+        _one_row.outerjoin(
+            identifier,
+            sa.and_(identifier.c.kind == "email", identifier.c.normal == bindparam("normal")),
+        )
+        .outerjoin(account, account.c.id == identifier.c.account_id)
+        .outerjoin(password, password.c.account_id == account.c.id)
+    ),
+    lambda *columns: columns,
 )
 TAKE: Final = Query(
     "claims.take",
