@@ -179,7 +179,7 @@ def test_cookie_names_on_loopback() -> None:
     assert Cookies(LOCAL).set_session(Secret("a.b"))[1] == b"ostiary=a.b; Path=/; HttpOnly; SameSite=Lax"
 
 
-@pytest.mark.parametrize("value", ["a;b", "a b", "", "a\r\nset-cookie: x", "ä", "a" * 3001])
+@pytest.mark.parametrize("value", ["a;b", "a b", "", "a\r\nset-cookie: x", "ä", "a" * 3801])
 def test_no_cookie_value_breaks_out(value: str) -> None:
     """A value that would end the cookie is a mistake of ours."""
     with pytest.raises(Misuse):

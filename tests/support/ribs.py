@@ -12,7 +12,8 @@ from ostiary.core.accounts import accounts
 from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
-from ostiary.core.signin.door import SIGNED_IN, SignedIn
+from ostiary.core.signin.door import SIGNED_IN
+from ostiary.core.signin.outcome import SignedIn
 from ostiary.core.signin.ways import Candidate, Enrolled, Factor, Proof, Proven
 from ostiary.core.wiring import Parts
 from ostiary.http.access import PUBLIC

@@ -14,6 +14,8 @@ from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin.door import Door
 from ostiary.core.signin.factors import Factors
 from ostiary.core.throttle.throttle import Throttle
+from ostiary.core.tokens.codes import Codes
+from ostiary.core.tokens.tokens import Tokens
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
 from ostiary.storage.database import Database
@@ -43,4 +45,6 @@ class Core(Parts):
 
     runner: Runner
     factors: Factors
+    tokens: Tokens
+    codes: Codes
     door: Door

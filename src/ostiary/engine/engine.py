@@ -17,6 +17,7 @@ from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.smtp import SmtpTransport
 from ostiary.core.outbox.worker import Worker
 from ostiary.core.passwords.schemes import Scheme
+from ostiary.core.tokens.access import Claims
 from ostiary.engine.features import RIBS
 from ostiary.engine.keys import open_keys
 from ostiary.engine.settings import EngineSettings, development_path
@@ -46,6 +47,7 @@ class Engine:
         world: Clock and chance.
         transport: Where mails go; unless given, the mail server of the settings, or in development a mailbox.
         scheme: Another password hash than the settings', for the test kit only.
+        token_claims: What is added to access tokens, beside the claims of our own.
         routes: More routes than the ribs', such as a server's probes.
 
     Raises:
@@ -60,6 +62,7 @@ class Engine:
         transport: Transport | None = None,
         scheme: Scheme | None = None,
         routes: Sequence[Hot] = (),
+        token_claims: Claims | None = None,
     ) -> None:
         self.settings = settings
         self.ribs = tuple(ribs)
@@ -67,7 +70,7 @@ class Engine:
         self._working: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self.core, self.composer = wire(settings, self.ribs, world or World(), scheme)
+        self.core, self.composer = wire(settings, self.ribs, world or World(), scheme, token_claims)
         self.transport = transport or self._transport()
         self.app: App = assemble(
             self.core,

@@ -16,11 +16,13 @@ from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
 from ostiary.features.signin import manifest as signin
+from ostiary.features.tokens import manifest as tokens
 from ostiary.features.totp import manifest as totp
 from ostiary.http.rib import Rib
 
 RIBS: Final[tuple[Rib, ...]] = (
     signin.RIB,
+    tokens.RIB,
     registration.RIB,
     email_verification.RIB,
     totp.RIB,

@@ -19,6 +19,7 @@ from ostiary.core.passwords.settings import PasswordSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.throttle.settings import ThrottleSettings
+from ostiary.core.tokens.settings import TokenSettings
 from ostiary.http.assets import PageSettings
 from ostiary.http.rib import Rib
 from ostiary.http.settings import HttpSettings, check_base_url, is_loopback
@@ -77,6 +78,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     AccountSettings,
     SigninSettings,
     SessionSettings,
+    TokenSettings,
     PasswordSettings,
     BreachSettings,
     ThrottleSettings,

@@ -48,11 +48,17 @@ from ostiary.core.signin.steps import Policy
 from ostiary.core.throttle import limits as throttle_limits
 from ostiary.core.throttle.settings import ThrottleSettings
 from ostiary.core.throttle.throttle import Throttle
+from ostiary.core.tokens import codes as token_codes
+from ostiary.core.tokens import tokens as token_walk
+from ostiary.core.tokens.access import AccessTokens, Claims
+from ostiary.core.tokens.codes import Codes
+from ostiary.core.tokens.settings import TokenSettings
+from ostiary.core.tokens.tokens import Tokens
 from ostiary.core.wiring import Core, Parts
 from ostiary.engine import keys
 from ostiary.engine.settings import EngineSettings
 from ostiary.http.rib import Rib
-from ostiary.http.settings import HttpSettings
+from ostiary.http.settings import HttpSettings, parse_base_url
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import EventType
 from ostiary.kernel.settings import Settings
@@ -69,6 +75,8 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *profile.EVENTS,
     *sessions.EVENTS,
     *doors.EVENTS,
+    *token_walk.EVENTS,
+    *token_codes.EVENTS,
     *factor_events.EVENTS,
     *ENROLMENT_EVENTS,
     *REQUIREMENT_EVENTS,
@@ -93,12 +101,17 @@ def mails(ribs: Sequence[Rib]) -> dict[str, tuple[MailTemplate, ...]]:
 
 
 def wire(
-    settings: Settings, ribs: Sequence[Rib], world: World, scheme: Scheme | None
+    settings: Settings,
+    ribs: Sequence[Rib],
+    world: World,
+    scheme: Scheme | None,
+    token_claims: Claims | None = None,
 ) -> tuple[Core, Composer]:
     """Make everything; nothing is connected or started yet.
 
     Args:
         scheme: Another password hash than the settings', for the test kit only.
+        token_claims: What the host adds to access tokens.
 
     Raises:
         Misuse: the root secret is missing or weak, or the ribs do not fit together.
@@ -153,9 +166,16 @@ def wire(
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, factors, ribs))
     runner = Runner(world, database, parts.throttle, reactions)
-    door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy)
+    issuer = parse_base_url(settings.of(HttpSettings).base_url).origin
+    token_settings = settings.of(TokenSettings)
+    access_tokens = AccessTokens(world, parts.signing, token_settings, issuer, token_claims)
+    tokens = Tokens(
+        runner, ring, parts.sessions, access_tokens, token_settings, needs_proof=policy.require_verified_email
+    )
+    codes = Codes(runner, parts.once, parts.sessions, tokens)
+    door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy, tokens)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
-    return Core(**plugged, runner=runner, factors=factors, door=door), composer
+    return Core(**plugged, runner=runner, factors=factors, tokens=tokens, codes=codes, door=door), composer
 
 
 def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:

@@ -7,9 +7,11 @@ from starlette.responses import Response
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Session
-from ostiary.core.signin.door import FactorRequired, Outcome, SignedIn
 from ostiary.core.signin.enrolment import EnrolmentRequired
+from ostiary.core.signin.outcome import FactorRequired, Outcome, SignedIn
+from ostiary.core.tokens.settings import TOKENS
 from ostiary.http.cookies import Header
+from ostiary.http.delivery import pair_body
 from ostiary.http.entrance import hand_out
 from ostiary.http.inputs import JsonBody
 from ostiary.http.pages import leave_note, see
@@ -44,9 +46,10 @@ class SessionView(JsonBody):
 
 
 class LoginComplete(JsonBody):
-    """Signed in; the session is in the cookie. `redirect_to` is `next` if that is allowed, else null.
+    """Signed in. `redirect_to` is `next` if that is allowed, else null.
 
-    `backup_codes` were made while a factor was added on the way; they are shown this once.
+    `backup_codes` were made while a factor was added on the way; they are shown this once. The session is in cookies,
+    or with `delivery: tokens` in the last four members.
     """
 
     status: Literal["complete"] = "complete"
@@ -54,10 +57,17 @@ class LoginComplete(JsonBody):
     session: SessionView
     redirect_to: str | None = None
     backup_codes: tuple[str, ...] = ()
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: str | None = None
+    expires_in: int | None = None
 
 
 class LoginWaits(JsonBody):
-    """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser."""
+    """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser.
+
+    With `delivery: tokens` whoever has the attempt can go on; keep it as you keep tokens.
+    """
 
     status: Literal["factor_required"] = "factor_required"
     attempt: str
@@ -104,7 +114,7 @@ def answer(
     """The body (`Login`) and the cookies of a JSON answer.
 
     Args:
-        pre: Value of the cookie that a half-done sign-in is bound to.
+        pre: Value of the cookie that a half-done sign-in is bound to; "" when it is bound to none.
         wanted: Where the caller would like to go next.
     """
     if isinstance(outcome, FactorRequired | EnrolmentRequired):
@@ -113,7 +123,7 @@ def answer(
             "attempt": outcome.attempt,
             "factors": list(outcome.factors),
         }
-        return waits, [visit.edge.cookies.set_pre(pre)]
+        return waits, [visit.edge.cookies.set_pre(pre)] if pre else []
     complete: dict[str, Any] = {
         "status": "complete",
         "user": user_view(outcome.account),
@@ -122,6 +132,8 @@ def answer(
     }
     if outcome.spares:
         complete["backup_codes"] = [spare.reveal() for spare in outcome.spares]
+    if outcome.tokens is not None and outcome.tokens.delivery == TOKENS:
+        complete |= pair_body(outcome.tokens)
     return complete, hand_out(visit, outcome)
 
 

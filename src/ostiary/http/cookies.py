@@ -1,4 +1,4 @@
-"""Owns the five cookies: their names and flags, how they are written, and a strict reader."""
+"""Owns the seven cookies: their names and flags, how they are written, and a strict reader."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from ostiary.kernel.secret import Secret
 
 Header = tuple[bytes, bytes]
 
-_VALUE: Final = re.compile(rb"[A-Za-z0-9._~-]{1,3000}")
+_VALUE: Final = re.compile(rb"[A-Za-z0-9._~-]{1,3800}")  # browsers keep 4096 bytes of name, value and flags
+_STEM: Final = b"ostiary"
 _LONGEST: Final = 32_768
+REFRESH_PATH: Final = "/auth"
 LONGEST_AGE: Final = timedelta(days=400)  # RFC 6265bis section 5.5: browsers keep no cookie longer
 
 
@@ -26,6 +28,8 @@ class Presented:
         pre: The pre-session cookie's value, or None.
         known: The known-browser cookie's value, or None.
         note: What one page told the next, sealed, or None.
+        access: An access token, or None; sent with every request.
+        refresh: ``session id.refresh token``, or None; sent to the JSON API alone.
         is_unusable: A cookie of ours was there twice, or garbled. Whoever can plant cookies (a sibling domain, plain
             http) must not choose which of two counts, so none does.
     """
@@ -35,6 +39,8 @@ class Presented:
     pre: str | None = None
     known: str | None = None
     note: str | None = None
+    access: str | None = None
+    refresh: str | None = None
     is_unusable: bool = False
 
 
@@ -47,27 +53,42 @@ class Cookies:
 
     Args:
         base: The configured base URL; the `__Host-` prefix follows it and never the request.
+        with_tokens: Sessions may be kept as two cookies with tokens, so they are cleared with the others.
     """
 
-    def __init__(self, base: ParsedBase) -> None:
+    def __init__(self, base: ParsedBase, *, with_tokens: bool = False) -> None:
         prefix = "__Host-" if base.is_https else ""
         self.session: Final = f"{prefix}ostiary"
         self.csrf: Final = f"{prefix}ostiary-csrf"
         self.pre: Final = f"{prefix}ostiary-pre"
         self.known: Final = f"{prefix}ostiary-known"
         self.note: Final = f"{prefix}ostiary-note"
+        self.access: Final = f"{prefix}ostiary-access"
+        # A path of its own forbids `__Host-`. No page and no host's route ever gets to see it.
+        self.refresh: Final = f"{'__Secure-' if base.is_https else ''}ostiary-refresh"
         secure = "; Secure" if base.is_https else ""
         self._shut = f"; Path=/{secure}; HttpOnly; SameSite=Lax"
         # Scripts read this one: they send it back as X-CSRF-Token.
         self._open = f"; Path=/{secure}; SameSite=Lax"
-        self._stem = self.session.encode()
-        names = (self.session, self.csrf, self.pre, self.known, self.note)
+        self._narrow = f"; Path={REFRESH_PATH}{secure}; HttpOnly; SameSite=Strict"
+        names = (self.session, self.csrf, self.pre, self.known, self.note, self.access, self.refresh)
         self._names = tuple(name.encode() for name in names)
         self._clearing = {
             name: (b"set-cookie", f"{name}=; Max-Age=0{flags}".encode())
-            for name, flags in ((self.session, self._shut), (self.csrf, self._open), (self.pre, self._shut))
+            for name, flags in (
+                (self.session, self._shut),
+                (self.csrf, self._open),
+                (self.pre, self._shut),
+                (self.access, self._shut),
+                (self.refresh, self._narrow),
+            )
         }
-        self._session_start = self._stem + b"="
+        self._cleared = (
+            self.session,
+            self.csrf,
+            *((self.access, self.refresh) if with_tokens else ()),
+        )
+        self._starts = (f"{self.session}=".encode(), f"{self.access}=".encode())
 
     def set_session(self, token: Secret, keep_for: timedelta | None = None) -> Header:
         """The header that hands out a session.
@@ -77,6 +98,22 @@ class Cookies:
             keep_for: For remembered sessions, how long browsers keep it; otherwise it ends with the browser.
         """
         return self._write(self.session, token.reveal(), self._shut, keep_for)
+
+    def set_tokens(
+        self, access: Secret, good_for: timedelta, refresh: Secret, keep_for: timedelta
+    ) -> list[Header]:
+        """The headers that hand out a session as an access and a refresh cookie.
+
+        Args:
+            access: The access token.
+            good_for: Its lifetime.
+            refresh: ``session id.refresh token``.
+            keep_for: How long that is good.
+        """
+        return [
+            self._write(self.access, access.reveal(), self._shut, good_for),
+            self._write(self.refresh, refresh.reveal(), self._narrow, keep_for),
+        ]
 
     def set_csrf(self, token: str, keep_for: timedelta | None = None) -> Header:
         """The header that hands out the CSRF token; it lives as long as the session cookie."""
@@ -105,20 +142,27 @@ class Cookies:
         return b"set-cookie", f"{name}={value}{age}{flags}".encode()
 
     def clear_session(self) -> list[Header]:
-        """The headers that take session and CSRF token back."""
-        return [self._clearing[self.session], self._clearing[self.csrf]]
+        """The headers that take back whatever keeps a session, and the CSRF token."""
+        return [self._clearing[name] for name in self._cleared]
+
+    def clear_other(self, found: Presented, *, has_tokens: bool) -> list[Header]:
+        """The headers that take back what kept a session in the other way than the one that now begins."""
+        if has_tokens:
+            return [self._clearing[self.session]] if found.session is not None else []
+        names = [self.access, self.refresh] if found.access is not None or found.refresh is not None else []
+        return [self._clearing[name] for name in names]
 
     def clear_pre(self) -> Header:
         """The header that ends the binding of a sign-in in progress."""
         return self._clearing[self.pre]
 
     def sets_session(self, header: Header) -> bool:
-        """Whether a response header hands out or takes back the session cookie."""
-        return header[0] == b"set-cookie" and header[1].startswith(self._session_start)
+        """Whether a response header hands out or takes back what keeps a session."""
+        return header[0] == b"set-cookie" and header[1].startswith(self._starts)
 
     def read(self, header: bytes | None) -> Presented:
         """What a Cookie header holds of ours (RFC 6265bis section 5.8.3); foreign cookies are skipped unparsed."""
-        if header is None or self._stem not in header:
+        if header is None or _STEM not in header:
             return NOTHING
         if len(header) > _LONGEST:
             return _UNUSABLE
@@ -130,5 +174,5 @@ class Cookies:
             if not equals or name in found or not _VALUE.fullmatch(value):
                 return _UNUSABLE
             found[name] = value.decode()
-        session, csrf, pre, known, note = (found.get(name) for name in self._names)
-        return Presented(session, csrf, pre, known, note)
+        session, csrf, pre, known, note, access, refresh = (found.get(name) for name in self._names)
+        return Presented(session, csrf, pre, known, note, access, refresh)

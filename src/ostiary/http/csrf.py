@@ -68,7 +68,8 @@ def cross_site_reason(
     return None
 
 
-def _presented(visit: Visit) -> str:
+def presented_token(visit: Visit) -> str:
+    """The CSRF token that a request sends along: its header, or the one field of its form."""
     header = visit.headers.get(b"x-csrf-token")
     if header is not None:
         return header.decode("latin-1")
@@ -89,13 +90,16 @@ async def check_csrf(visit: Visit) -> None:
     if reason is not None:
         raise Refused(CSRF_FAILED, reason, counted=False)
     cookies = visit.cookies
-    if cookies.session is None:
+    if cookies.session is not None:
+        session_id = cookies.session.partition(".")[0]
+    elif cookies.access is not None:
+        session_id = edge.core.tokens.session_named(cookies.access)
+    else:
         return
-    session_id = cookies.session.partition(".")[0]
-    if is_csrf_token(edge.core.ring, session_id, _presented(visit), cookies.csrf):
+    if is_csrf_token(edge.core.ring, session_id, presented_token(visit), cookies.csrf):
         return
     try:
-        await visit.session()
+        await visit.browser_session()
     except Refused:
         # A dead cookie authenticates nobody; refusing would lock its owner out of the very page that replaces it.
         visit.forget_cookies()

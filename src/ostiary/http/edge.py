@@ -20,6 +20,7 @@ class Edge:
         cookies: Names and flags that follow from it.
         origins: The origins whose unsafe calls are accepted: the base URL's and the front ends'.
         front_ends: The front ends' alone.
+        token_origins: Those of them whose scripts may hold tokens.
         shell: What pages know of their surroundings.
     """
 
@@ -29,6 +30,7 @@ class Edge:
     cookies: Cookies
     origins: frozenset[bytes]
     front_ends: frozenset[bytes]
+    token_origins: frozenset[bytes]
     shell: Shell = field(default_factory=Shell)
 
     @classmethod
@@ -37,9 +39,19 @@ class Edge:
         settings = core.settings.of(HttpSettings)
         base = parse_base_url(settings.base_url)
         front_ends = frozenset(origin.encode() for origin in settings.front_end_origins)
+        token_origins = frozenset(origin.encode() for origin in settings.token_origins)
         own = {base.origin.encode()}
         if not base.is_https:
             # Plain http is loopback while developing: localhost and 127.0.0.1 mean the same server.
             port = base.origin.rpartition(":")[2]
             own |= {f"http://{name}:{port}".encode() for name in ("localhost", "127.0.0.1") if port.isdigit()}
-        return cls(core, settings, base, Cookies(base), front_ends | own, front_ends, shell)
+        return cls(
+            core,
+            settings,
+            base,
+            Cookies(base, with_tokens=settings.token_cookies),
+            front_ends | own,
+            front_ends,
+            token_origins,
+            shell,
+        )

@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Resolved, Session
-from ostiary.core.signin.door import Entry, SignedIn
+from ostiary.core.signin.door import Entry
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
+from ostiary.core.signin.outcome import SignedIn
+from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token
+from ostiary.http.delivery import judge_delivery, pair_cookies, refresh_cookie
 from ostiary.http.visit import Visit
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
@@ -16,10 +19,10 @@ from ostiary.kernel.secret import Secret
 
 async def whose(visit: Visit) -> Resolved | None:
     """The live session that this browser brings along, if any."""
-    if visit.cookies.session is None:
+    if visit.cookies.session is None and visit.cookies.access is None:
         return None
     try:
-        return await visit.session()
+        return await visit.browser_session()
     except Refused:
         return None
 
@@ -30,26 +33,75 @@ async def present(visit: Visit) -> Principal | None:
     return None if found is None else found.principal
 
 
-async def begin(visit: Visit, *, remember: bool, code: str | None = None) -> Entry:
+async def everyone(visit: Visit, refresh_token: str | None = None) -> list[Principal]:
+    """Every live session that the request speaks for, by whatever it brought along, for ending them.
+
+    An access token that has expired and a refresh token that was used before name their session all the same.
+
+    Args:
+        refresh_token: From the body.
+
+    Raises:
+        Refused: `csrf_failed`; a refresh cookie came without it.
+    """
+    tokens = visit.edge.core.tokens
+    cookie = refresh_cookie(visit)
+    found = [
+        await present(visit),
+        *[await tokens.owner(access=token) for token in (visit.bearer, visit.cookies.access) if token],
+        *[
+            await tokens.owner(refresh_token=token)
+            for token in (Secret(refresh_token) if refresh_token else None, cookie[1] if cookie else None)
+            if token
+        ],
+    ]
+    return list({who.session_id: who for who in found if who is not None}.values())
+
+
+async def begin(
+    visit: Visit, *, remember: bool, code: str | None = None, delivery: Delivery = COOKIE
+) -> Entry:
     """How somebody stands at the door who begins to sign in.
 
     Args:
         remember: Whether the session shall outlast the browser.
         code: A second factor sent along.
+        delivery: How the session shall be handed out.
+
+    Raises:
+        Refused: `delivery_not_allowed`.
     """
+    judge_delivery(visit, delivery)
     # Always a new one: a planted cookie binds nothing, and beginning as somebody else ends what was begun before (L02).
-    pre = visit.edge.core.world.token().reveal()
-    known = visit.cookies.known
-    return Entry(visit.origin, remember, pre, Secret(code) if code else None, await present(visit), known)
-
-
-async def resume(visit: Visit) -> Entry:
-    """How somebody stands at the door whose sign-in waits for a factor."""
+    # What is begun for tokens is bound to no browser: the sealed attempt itself is what its holder has.
+    pre = "" if delivery == TOKENS else visit.edge.core.world.token().reveal()
     return Entry(
         visit.origin,
-        pre_session=visit.cookies.pre or "",
+        remember,
+        pre,
+        Secret(code) if code else None,
+        await present(visit),
+        visit.cookies.known,
+        delivery,
+    )
+
+
+async def resume(visit: Visit, delivery: Delivery = COOKIE) -> Entry:
+    """How somebody stands at the door whose sign-in waits for a factor.
+
+    Args:
+        delivery: As at the beginning.
+
+    Raises:
+        Refused: `delivery_not_allowed`.
+    """
+    judge_delivery(visit, delivery)
+    return Entry(
+        visit.origin,
+        pre_session="" if delivery == TOKENS else visit.cookies.pre or "",
         replaces=await present(visit),
         known_browser=visit.cookies.known,
+        delivery=delivery,
     )
 
 
@@ -70,7 +122,16 @@ def take_back(visit: Visit) -> list[Header]:
 
 
 def session_cookies(visit: Visit, session: Session, token: Secret) -> list[Header]:
-    """The cookies of a session that has just begun, or just got another id (`Sessions.renew`)."""
+    """The cookies of a session that just got another id (`Sessions.renew`).
+
+    A session that no cookie has kept so far does not become a browser's: who holds tokens signs in again.
+    """
+    if visit.bearer is not None or visit.cookies.session is None:
+        return []
+    return _of_session(visit, session, token)
+
+
+def _of_session(visit: Visit, session: Session, token: Secret) -> list[Header]:
     kept_for = _keep_for(session, session.last_seen_at)  # this very moment, exactly
     return [visit.edge.cookies.set_session(token, kept_for), csrf_cookie(visit, session)]
 
@@ -93,10 +154,14 @@ def renewed_cookies(
 
 
 def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:
-    """The cookies of a session that has just begun."""
+    """The cookies of a session that has just begun; none when it is delivered as tokens in the body."""
     core, cookies, account = visit.edge.core, visit.edge.cookies, outcome.account
+    pair = outcome.tokens
+    if pair is not None and pair.delivery == TOKENS:
+        return []
     headers = [
-        *session_cookies(visit, outcome.session, outcome.token),
+        *(_of_session(visit, outcome.session, outcome.token) if pair is None else pair_cookies(visit, pair)),
+        *cookies.clear_other(visit.cookies, has_tokens=pair is not None),
         cookies.set_known(
             core.door.known.remember(visit.cookies.known, account.id, account.security_epoch), KNOWN_FOR
         ),

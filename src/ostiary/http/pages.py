@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import jinja2
 import orjson
@@ -213,6 +213,9 @@ def may_go(visit: Visit, raw: str) -> str:
 
 def allow_redirect(visit: Visit, destination: str) -> None:
     """Let this page's form end at a registered destination: Chromium holds redirects to form-action, too."""
+    path, _, query = destination.partition("?")
+    if path == LOGIN:  # and from there, once somebody is signed in
+        destination = may_go(visit, dict(parse_qsl(query)).get("next", ""))
     if destination.startswith("http"):
         scheme, _, rest = destination.partition("://")
         visit.may_submit_to(parse_base_url(f"{scheme}://{rest.partition('/')[0].partition('?')[0]}").origin)

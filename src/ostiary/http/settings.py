@@ -145,6 +145,14 @@ class HttpSettings:
     front_end_origins: tuple[str, ...] = setting(
         (), doc="Exact origins of your own front ends: CORS with credentials."
     )
+    token_origins: tuple[str, ...] = setting(
+        (),
+        doc="Of `front_end_origins`, those whose scripts may hold tokens: `delivery: tokens` and one-time codes.",
+    )
+    token_cookies: bool = setting(
+        False,
+        doc="Whether a browser may keep a session as two cookies with tokens (`delivery: token_cookies`).",
+    )
     body_limit: int = setting(65536, doc="Largest request body in bytes.")
     hsts_preload: bool = setting(False, doc="Add `preload` to Strict-Transport-Security.")
     csp_extra: tuple[str, ...] = setting(
@@ -175,6 +183,8 @@ class HttpSettings:
                 raise ValueError(
                     "front_end_origins: write each as browsers send it: lower case, no slash at the end"
                 )
+        if strangers := set(self.token_origins) - set(self.front_end_origins):
+            raise ValueError(f"token_origins: not in front_end_origins: {', '.join(sorted(strangers))}")
         for url in self.after_sign_in:
             _check_destination(url)
         for words in self.csp_extra:

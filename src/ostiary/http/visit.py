@@ -16,6 +16,7 @@ from ostiary.http.cookies import NOTHING, Presented
 from ostiary.http.edge import Edge
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.origin import Origin, clean_languages, clean_user_agent
+from ostiary.protocols.jose.refusals import TOKEN_EXPIRED
 
 KEY: Final = "ostiary.visit"
 _SIMPLE_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
@@ -37,8 +38,8 @@ class Visit:
     """
 
     __slots__ = (
-        "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started", "headers",
-        "is_stale", "json", "on_problem", "path", "request_id", "scope", "shows_mail", "takes_form",
+        "_by_cookie", "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started",
+        "headers", "is_stale", "json", "on_problem", "path", "request_id", "scope", "shows_mail", "takes_form",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
@@ -65,6 +66,7 @@ class Visit:
         self._origin: Origin | None = None
         self._cookies: Presented | None = None
         self._resolved: Resolved | None = None
+        self._by_cookie: Resolved | None = None
 
     def _request_id(self) -> str:
         # Somebody else's id is taken only from the operator's own proxy: anyone else could write into our logs.
@@ -114,31 +116,70 @@ class Visit:
         """The nonce if a page asked for one."""
         return self._nonce
 
+    @property
+    def bearer(self) -> str | None:
+        """The access token in the Authorization header (RFC 6750 section 2.1), or None. Never one from a query."""
+        scheme, space, token = self.headers.get(b"authorization", b"").partition(b" ")
+        return token.strip(b" ").decode("latin-1") if space and scheme.lower() == b"bearer" else None
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether anything came along that could say who asks."""
+        cookies = self.cookies
+        return self.bearer is not None or cookies.session is not None or cookies.access is not None
+
     async def session(self) -> Resolved:
-        """The live session behind the cookie, resolved once per request.
+        """The live session behind the access token or the cookie, resolved once per request.
+
+        A bearer token was sent on purpose, and a cookie by the browser's habit: it counts first.
 
         Raises:
-            Refused: 401; a cookie that was presented is cleared in the response.
+            Refused: 401; a cookie that was presented and is dead is cleared in the response.
         """
         if self._resolved is None:
-            token = self.cookies.session
-            try:
-                self._resolved = await self.edge.core.sessions.resolve(token or "")
-            except Refused as refused:
-                if token is not None and refused.code.status == 401:
-                    self.is_stale = True
-                raise
+            bearer = self.bearer
+            self._resolved = (
+                await self.browser_session()
+                if bearer is None
+                else await self.edge.core.tokens.resolve(bearer)
+            )
         return self._resolved
 
+    async def browser_session(self) -> Resolved:
+        """The live session that this browser brings along in a cookie.
+
+        Raises:
+            Refused: as `session`.
+        """
+        if self._by_cookie is None:
+            cookies, core = self.cookies, self.edge.core
+            try:
+                if cookies.session is None and cookies.access is not None:
+                    self._by_cookie = await core.tokens.resolve(cookies.access)
+                else:
+                    self._by_cookie = await core.sessions.resolve(cookies.session or "")
+            except Refused as refused:
+                if cookies.session is not None or cookies.access is not None:
+                    self.is_stale |= is_dead(refused)
+                raise
+        return self._by_cookie
+
     def forget_cookies(self) -> None:
-        """Go on as if no cookie had been sent: they are dead, and the response clears them."""
+        """Go on as if no cookie had been sent: what they hold is worth nothing."""
         self._cookies = NOTHING
-        self._resolved = None
-        self.is_stale = True
+        self._resolved = self._by_cookie = None
 
     def may_submit_to(self, origin: str) -> None:
         """Let this page's form end on another origin: Chromium applies form-action to redirects, too."""
         self.form_targets.append(origin)
+
+
+def is_dead(refused: Refused) -> bool:
+    """Whether a cookie that was refused like this will never be good again, so that the response clears it.
+
+    An access token that has merely expired is replaced by the refresh token beside it.
+    """
+    return refused.code.status == 401 and refused.code is not TOKEN_EXPIRED
 
 
 def visit_of(scope: Scope) -> Visit:

@@ -192,7 +192,7 @@ async def guarded(connection: HTTPConnection) -> Visit:
 async def _read_form(connection: HTTPConnection, visit: Visit) -> None:
     """Look for the token in the form of a live session; Starlette keeps what was read for the route."""
     kind = visit.headers.get(b"content-type", b"").lower()
-    if not isinstance(connection, Request) or not kind.startswith(_FORMS) or visit.cookies.session is None:
+    if not isinstance(connection, Request) or not kind.startswith(_FORMS) or not visit.has_credential:
         return
     if visit.form or b"x-csrf-token" in visit.headers:
         return

@@ -83,13 +83,13 @@ class _SessionCookie(SecurityBase):
         self.scheme_name = "ostiary session"
 
     async def __call__(self, connection: HTTPConnection) -> Resolved | None:
-        """The live session, or None without a cookie.
+        """The live session, or None without a cookie or an access token.
 
         Raises:
             Refused: the cookie is dead, or the call lacks its CSRF proof.
         """
         visit = await beside.guarded(connection)
-        return None if visit.cookies.session is None else await visit.session()
+        return await visit.session() if visit.has_credential else None
 
 
 _cookie: Final = _SessionCookie()

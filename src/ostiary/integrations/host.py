@@ -8,6 +8,7 @@ from ostiary.core.accounts import accounts, profile
 from ostiary.core.accounts.profile import Profile, ProfileField, Value
 from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.change import Change
+from ostiary.core.tokens.access import Claims
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import from_environment, groups_of, load
@@ -25,21 +26,32 @@ class Ostiary:
     Args:
         engine: An engine that exists, such as a test's; otherwise one is made from the settings.
         ribs: The features; all unless told.
+        token_claims: What your application adds to access tokens: an async function from what is granted to a
+            dictionary of at most 2 KiB as JSON.
         settings: Flat settings, see the settings reference: ``database="sqlite:///app.db"``, ``dev=True``.
 
     Raises:
         Misuse: the settings do not fit together; the message says what to set.
     """
 
-    def __init__(self, engine: Engine | None = None, *, ribs: Sequence[Rib] = RIBS, **settings: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        *,
+        ribs: Sequence[Rib] = RIBS,
+        token_claims: Claims | None = None,
+        **settings: Any,
+    ) -> None:
         world = World()
-        self.engine = engine or Engine(load(ribs, world, settings), ribs, world)
+        self.engine = engine or Engine(load(ribs, world, settings), ribs, world, token_claims=token_claims)
 
     @classmethod
-    def from_env(cls, *, ribs: Sequence[Rib] = RIBS, **settings: Any) -> Self:
+    def from_env(
+        cls, *, ribs: Sequence[Rib] = RIBS, token_claims: Claims | None = None, **settings: Any
+    ) -> Self:
         """The same with settings from the environment (``OSTIARY_…``), overridden by those given here."""
         given: dict[str, Any] = from_environment(groups_of(ribs), os.environ)
-        return cls(ribs=ribs, **(given | settings))
+        return cls(ribs=ribs, token_claims=token_claims, **(given | settings))
 
     async def start(self) -> None:
         """Migrate or check the schema, connect, and begin to send mails. Safe to call twice."""

@@ -18,6 +18,7 @@ account: Final = sa.Table(
     text("name"),
     text("profile"),
     number("security_epoch"),
+    number("authorization_version", nullable=True),  # none: its rights have never been changed
     moment("created_at"),
     moment("updated_at"),
     text("locale", nullable=True),  # BCP 47; in which mails to its owner are written

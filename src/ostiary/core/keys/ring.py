@@ -232,9 +232,15 @@ class Keyring:
         """A key of this purpose by its id."""
         return self._by_id.get((wanted.name, key_id))
 
-    def mac(self, wanted: Purpose, *parts: str | bytes) -> str:
-        """A MAC over the parts, as ``key-id.mac`` (HMAC-SHA-256)."""
-        key = self.current(wanted)
+    def mac(self, wanted: Purpose, *parts: str | bytes, key_id: str | None = None) -> str:
+        """A MAC over the parts, as ``key-id.mac`` (HMAC-SHA-256).
+
+        Args:
+            wanted: What it is for.
+            parts: What it is over.
+            key_id: An older key that is still on the ring, for what must come out the same again.
+        """
+        key = self.current(wanted) if key_id is None else self._by_id[wanted.name, key_id]
         return f"{key.id}.{_encode(_hmac(key, wanted, parts))}"
 
     def check_mac(self, wanted: Purpose, presented: str, *parts: str | bytes) -> bool:

@@ -62,6 +62,12 @@ FACTORS_RESET_MAIL: Final = MailTemplate(
     "An operator removed every second factor.",
     ORIGIN_EXAMPLE,
 )
+REFRESH_TOKEN_REUSED_MAIL: Final = MailTemplate(
+    "refresh_token_reused",
+    "ostiary.core.mail.templates",
+    "A refresh token was used twice; its session was ended.",
+    ORIGIN_EXAMPLE,
+)
 TEST_MAIL: Final = MailTemplate(
     "test_mail", "ostiary.core.mail.templates", "By `ostiary mail test`, to see whether mails arrive.", {}
 )
@@ -71,5 +77,6 @@ MAILS: Final = (
     FACTOR_ADDED_MAIL,
     FACTOR_REMOVED_MAIL,
     FACTORS_RESET_MAIL,
+    REFRESH_TOKEN_REUSED_MAIL,
     TEST_MAIL,
 )

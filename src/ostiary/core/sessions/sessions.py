@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,13 +13,16 @@ from ostiary.core.accounts.store import AccountRow
 from ostiary.core.change import Change
 from ostiary.core.device import read_device
 from ostiary.core.sessions import store
+from ostiary.core.sessions.session import Resolved, Session, Span, session_of
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, Unavailable, code
 from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-from ostiary.kernel.world import ID_LENGTH, World, from_micros, span_micros, to_micros
+from ostiary.kernel.world import ID_LENGTH, World, span_micros, to_micros
 from ostiary.storage.database import Conflict, Database, Reads, Transaction
+
+__all__ = ["Resolved", "Session", "Sessions", "Span", "refuse_unless_fresh", "session_id_of"]
 
 NOT_AUTHENTICATED: Final = code(
     "not_authenticated", 401, "Sign in first.", "No credential was sent, or it is not one of ours."
@@ -44,60 +47,6 @@ _SECRET_LENGTH: Final = 43  # 32 bytes as unpadded base64url
 _DATA_LIMIT: Final = 4096
 _KEPT: Final = timedelta(days=30)
 _log: Final = logging.getLogger("ostiary.sessions")
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session as its owner and the host see it.
-
-    Attributes:
-        idle_for: This long after `last_seen_at` it ends: the idle time and `last_seen_every`.
-        expires_at: When it ends whatever happens.
-        data: The host's own values, JSON of at most 4 KiB.
-    """
-
-    id: str
-    account_id: str
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-    idle_for: timedelta
-    authenticated_at: datetime
-    amr: tuple[str, ...]
-    acr: str
-    is_remembered: bool
-    ip: str
-    device: str
-    browser: str
-    data: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Who a session cookie speaks for."""
-
-    session: Session
-    account: Account
-    principal: Principal
-
-
-def _session(row: store.SessionRow) -> Session:
-    return Session(
-        row.id,
-        row.account_id,
-        from_micros(row.created_at),
-        from_micros(row.last_seen_at),
-        from_micros(row.expires_at),
-        timedelta(microseconds=row.idle_for),
-        from_micros(row.authenticated_at),
-        tuple(orjson.loads(row.amr)),
-        row.acr,
-        bool(row.is_remembered),
-        row.ip,
-        row.device,
-        row.browser,
-        orjson.loads(row.data),
-    )
 
 
 def _hash(session_id: str, secret: str) -> bytes:
@@ -159,22 +108,42 @@ class Sessions:
         columns = await self._database.one(store.RESOLVE, id=session_id)
         if columns is None:
             raise Refused(NOT_AUTHENTICATED, "unknown session")
-        width = store.SESSION_WIDTH
-        row = store.SessionRow(*columns[:width])
-        secret_hash, epoch, ended_at = columns[width : width + 3]
+        secret_hash = columns[store.SESSION_WIDTH]
         if not Secret(_hash(session_id, token[ID_LENGTH + 1 :])).matches(secret_hash):
             raise Refused(NOT_AUTHENTICATED, "wrong session secret")
+        resolved, row = self._judge(columns)
+        now = self._world.micros()
+        if now - row.last_seen_at >= self._touch_every:
+            await self._touch(row, now)
+        return resolved
+
+    async def resolve_proven(self, account_id: str, session_id: str) -> Resolved:
+        """The same for a session that a signature of ours has named; it is not touched by that.
+
+        Raises:
+            Refused: `session_ended`.
+        """
+        columns = await self._database.one(store.RESOLVE, id=session_id)
+        if columns is None:
+            raise Refused(SESSION_ENDED, "the session is gone")
+        resolved, _ = self._judge(columns)
+        if resolved.account.id != account_id:
+            raise Refused(SESSION_ENDED, "the session is another account's")
+        return resolved
+
+    def _judge(self, columns: tuple[Any, ...]) -> tuple[Resolved, store.SessionRow]:
+        width = store.SESSION_WIDTH
+        row = store.SessionRow(*columns[:width])
+        _, epoch, ended_at = columns[width : width + 3]
         account = from_row(AccountRow(*columns[width + 3 :]))
         now = self._world.micros()
         if ended_at is not None or now >= row.expires_at or now >= row.last_seen_at + row.idle_for:
             raise Refused(SESSION_ENDED, "ended, idle or expired")
         if reason := why_barred(account, epoch):
             raise Refused(SESSION_ENDED, reason)
-        if now - row.last_seen_at >= self._touch_every:
-            await self._touch(row, now)
-        session = _session(row)
+        session = session_of(row)
         principal = Principal(account.id, session.id, session.amr, session.acr, session.authenticated_at)
-        return Resolved(session, account, principal)
+        return Resolved(session, account, principal), row
 
     async def _touch(self, row: store.SessionRow, now: int) -> None:
         # Compare-and-swap: of many concurrent requests one writes, and an ended session is never revived.
@@ -201,11 +170,14 @@ class Sessions:
         acr: str,
         *,
         is_remembered: bool,
+        span: Span | None = None,
         until: datetime | None = None,
     ) -> tuple[Session, Secret]:
         """Begin a session for an account whose row this change has locked; ends the oldest over the limit.
 
         Args:
+            is_remembered: It outlasts the browser.
+            span: How long it may live, if no browser keeps it.
             until: It ends then at the latest.
 
         Returns:
@@ -224,12 +196,15 @@ class Sessions:
             ),
             "limit",
         )
-        idle, lifetime = (
-            (settings.remember_idle, settings.remember_lifetime)
-            if is_remembered
-            else (settings.session_idle, settings.session_lifetime)
-        )
-        expires_at = change.micros + span_micros(lifetime)
+        if span is None:
+            span = (
+                Span(settings.remember_idle, settings.remember_lifetime)
+                if is_remembered
+                else Span(settings.session_idle, settings.session_lifetime)
+            )
+            # The latest request may not have been written: in doubt for the user, never against.
+            span = replace(span, idle=span.idle + settings.last_seen_every)
+        expires_at = change.micros + span_micros(span.lifetime)
         secret = self._world.token().reveal()
         device = read_device(change.origin.user_agent)
         row = store.SessionRow(
@@ -238,8 +213,7 @@ class Sessions:
             change.micros,
             change.micros,
             expires_at if until is None else min(expires_at, to_micros(until)),
-            # The latest request may not have been written: in doubt for the user, never against.
-            span_micros(idle) + self._touch_every,
+            span_micros(span.idle),
             change.micros,
             orjson.dumps(amr).decode(),
             acr,
@@ -272,7 +246,7 @@ class Sessions:
             ended_why="",
         )
         await change.emit(CREATED(account.id, session_id=row.id, remembered=is_remembered))
-        return _session(row), Secret(f"{row.id}.{secret}")
+        return session_of(row), Secret(f"{row.id}.{secret}")
 
     async def renew(
         self, change: Change, who: Principal, *, amr: tuple[str, ...] | None = None, acr: str | None = None
@@ -307,7 +281,7 @@ class Sessions:
         if row is None:
             raise Conflict("session")
         await change.emit(CREATED(who.account_id, session_id=new_id, remembered=bool(row.is_remembered)))
-        return _session(row), Secret(f"{new_id}.{secret}")
+        return session_of(row), Secret(f"{new_id}.{secret}")
 
     async def is_live(self, reads: Reads, who: Principal) -> bool:
         """Whether the session through which somebody acts lives at this moment."""
@@ -316,7 +290,7 @@ class Sessions:
     async def live(self, reads: Reads, account_id: str) -> list[Session]:
         """The sessions that an account has now, oldest first."""
         rows = await reads.all(store.LIVE, account_id=account_id, now=self._world.micros())
-        return [_session(row) for row in rows]
+        return [session_of(row) for row in rows]
 
     async def end(self, change: Change, account_id: str, session_id: str, why: str) -> bool:
         """End one session of this account; False when it has no such live session."""

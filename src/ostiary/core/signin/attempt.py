@@ -13,6 +13,7 @@ import orjson
 
 from ostiary.core.keys.ring import Keyring, purpose
 from ostiary.core.signin.ways import Proof
+from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import from_micros, to_micros
 
@@ -42,8 +43,10 @@ class Attempt:
 
     Attributes:
         id: Claimed once, when the sign-in completes.
-        browser: Hash of the pre-session cookie that it is bound to.
+        browser: Hash of the pre-session cookie that it is bound to. Begun for tokens it is bound to none: then the
+            sealed attempt itself is what its holder has.
         begun: What is being added on the way, if anything is.
+        delivery: How the session will be delivered; said at the beginning and never changed (L02).
     """
 
     id: str
@@ -54,6 +57,7 @@ class Attempt:
     browser: str
     expires_at: datetime
     begun: Begun | None = None
+    delivery: Delivery = COOKIE
 
 
 def browser_hash(pre_session: str) -> str:
@@ -73,17 +77,25 @@ def seal(ring: Keyring, attempt: Attempt) -> str:
         attempt.browser,
         to_micros(attempt.expires_at),
         [attempt.begun.factor, attempt.begun.drawn, attempt.begun.label] if attempt.begun else None,
+        attempt.delivery,
     ]
     return ring.seal(ATTEMPTS, orjson.dumps(document))
 
 
-def unseal(ring: Keyring, sealed: str, pre_session: str, now: datetime) -> Attempt | None:
-    """The attempt, if we sealed it, it belongs to this browser and it has not expired."""
+def unseal(
+    ring: Keyring, sealed: str, pre_session: str, now: datetime, delivery: Delivery = COOKIE
+) -> Attempt | None:
+    """The attempt, if we sealed it for this delivery, it belongs to this browser and it has not expired."""
     plain = ring.open_sealed(ATTEMPTS, sealed)
     if plain is None:
         return None
-    attempt_id, account_id, epoch, raw, is_remembered, browser, expires, begun = orjson.loads(plain)
-    if now >= from_micros(expires) or not Secret(browser).matches(browser_hash(pre_session)):
+    attempt_id, account_id, epoch, raw, is_remembered, browser, expires, begun, delivered = orjson.loads(
+        plain
+    )
+    if now >= from_micros(expires) or delivered != delivery:
+        return None
+    # One that is bound to no browser never becomes a cookie: somebody else's would sign a stranger's browser in.
+    if delivery != TOKENS and not Secret(browser).matches(browser_hash(pre_session)):
         return None
     proofs = tuple(
         Proof(method, from_micros(at), by, multi, mailbox) for method, at, by, multi, mailbox in raw
@@ -97,4 +109,5 @@ def unseal(ring: Keyring, sealed: str, pre_session: str, now: datetime) -> Attem
         browser,
         from_micros(expires),
         Begun(*begun) if begun else None,
+        delivery,
     )

@@ -10,23 +10,19 @@ from ostiary.core.change import Change
 from ostiary.core.flow import Flow, Runner
 from ostiary.core.keys.ring import Keyring
 from ostiary.core.once.once import Once, Use
-from ostiary.core.sessions.sessions import Session, Sessions
+from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin import attempt as attempts
 from ostiary.core.signin.attempt import Attempt, Begun
-from ostiary.core.signin.enrolment import (
-    ASKED,
-    NOT_HERE,
-    Enrolment,
-    EnrolmentRequired,
-    Enrolments,
-    Shown,
-)
+from ostiary.core.signin.enrolment import ASKED, NOT_HERE, Enrolment, EnrolmentRequired, Enrolments, Shown
 from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.known import KnownBrowsers
+from ostiary.core.signin.outcome import FactorRequired, Outcome, SignedIn
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
 from ostiary.core.signin.ways import NOTHING_TO_ASK, Proof, Proven, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
+from ostiary.core.tokens.settings import COOKIE, Delivery
+from ostiary.core.tokens.tokens import Tokens
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
@@ -71,6 +67,7 @@ class Entry:
         code: A second factor sent along with the first proof.
         known_browser: Value of the cookie that says who signed in here before.
         replaces: Whose live session this browser brings along; it ends when another one begins.
+        delivery: How the session is to be handed out.
     """
 
     origin: Origin
@@ -79,31 +76,7 @@ class Entry:
     code: Secret | None = None
     replaces: Principal | None = None
     known_browser: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """The session exists; the token goes into the cookie and nowhere else.
-
-    Attributes:
-        spares: Made on the way, to be shown this once.
-    """
-
-    account: Account
-    session: Session
-    token: Secret
-    spares: tuple[Secret, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FactorRequired:
-    """One of these factors is still needed."""
-
-    attempt: str
-    factors: tuple[str, ...]
-
-
-Outcome = SignedIn | FactorRequired | EnrolmentRequired
+    delivery: Delivery = COOKIE
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +99,7 @@ class Door:
     Args:
         factors: Every factor of this engine.
         policy: What the deployment demands.
+        tokens: For sessions that no cookie delivers.
     """
 
     def __init__(
@@ -137,6 +111,7 @@ class Door:
         settings: SigninSettings,
         factors: Factors,
         policy: Policy,
+        tokens: Tokens,
     ) -> None:
         self._runner = runner
         self._ring = ring
@@ -147,6 +122,7 @@ class Door:
         self._factors = factors
         self._enrolments = Enrolments(factors)
         self._policy = policy
+        self._tokens = tokens
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
         self._challenges = Window("challenge", settings.challenges_per_account, by_network=False)
@@ -184,6 +160,7 @@ class Door:
                     entry.is_remembered,
                     attempts.browser_hash(entry.pre_session),
                     self._runner.world.now() + self._settings.attempt_lifetime,
+                    delivery=entry.delivery,
                 ),
                 (proven,),
                 is_resumed=False,
@@ -191,7 +168,14 @@ class Door:
             )
             if entry.code is not None:
                 standing = await self._answer_along(flow, standing, entry.code, way.name)
-            return await flow.change(lambda change: self._decide(change, standing, way.name))
+            return await self._delivered(
+                await flow.change(lambda change: self._decide(change, standing, way.name))
+            )
+
+    async def _delivered(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, SignedIn) and outcome.family is not None:
+            return replace(outcome, tokens=await self._tokens.pair(outcome.family))
+        return outcome
 
     def _hits(self, entry: Entry, window: Window, subject: str, own: Hit | None) -> tuple[Hit, ...]:
         """What a try counts for: its own counter from a known browser, the account's and the network's otherwise."""
@@ -227,7 +211,9 @@ class Door:
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
             standing = _Standing(attempt, (proven,), True, entry.replaces, enrolment)
-            return await flow.change(lambda change: self._decide(change, standing, factor_name))
+            return await self._delivered(
+                await flow.change(lambda change: self._decide(change, standing, factor_name))
+            )
 
     async def challenge(self, entry: Entry, sealed: str, factor_name: str) -> Mapping[str, Any]:
         """Ask for what a factor needs before it can be answered, such as a mail with a code.
@@ -274,14 +260,18 @@ class Door:
 
     def enrolment(self, entry: Entry, sealed: str) -> Shown | None:
         """What `begin_enrolment` has shown, to be shown again; None when the attempt adds nothing, or is over."""
-        attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
+        attempt = attempts.unseal(
+            self._ring, sealed, entry.pre_session, self._runner.world.now(), entry.delivery
+        )
         if attempt is None or attempt.begun is None:
             return None
         return Shown(sealed, attempt.begun.factor, self._enrolments.show(attempt.begun))
 
     async def _resume(self, flow: Flow, entry: Entry, sealed: str, factor_name: str) -> Attempt:
         """The sign-in that waits, if it is ours and this browser's."""
-        attempt = attempts.unseal(self._ring, sealed, entry.pre_session, self._runner.world.now())
+        attempt = attempts.unseal(
+            self._ring, sealed, entry.pre_session, self._runner.world.now(), entry.delivery
+        )
         if attempt is None:
             await flow.reserve(Hit(self._answers, entry.origin.network))
             raise Refused(
@@ -359,6 +349,7 @@ class Door:
         self, change: Change, standing: _Standing, account: Account, step: Complete, method: str
     ) -> SignedIn:
         attempt = standing.attempt
+        is_cookie = attempt.delivery == COOKIE
         if standing.is_resumed and not await self._once.claim(
             change, self._attempt_use, attempt.id, attempt.expires_at
         ):
@@ -370,12 +361,21 @@ class Door:
                 change, standing.replaces.account_id, standing.replaces.session_id, "replaced"
             )
         session, token = await self._sessions.start(
-            change, account, step.amr, step.acr, is_remembered=attempt.is_remembered, until=step.until
+            change,
+            account,
+            step.amr,
+            step.acr,
+            is_remembered=attempt.is_remembered and is_cookie,
+            span=None if is_cookie else self._tokens.span,
+            until=step.until,
         )
         await change.emit(SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id))
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
-        return SignedIn(account, session, token, spares)
+        if is_cookie:
+            return SignedIn(account, session, token, spares)
+        family = await self._tokens.begin(change, session, attempt.delivery)
+        return SignedIn(account, session, Secret(""), spares, family)
 
     async def _lock(self, change: Change, account_id: str, epoch: int | None, method: str) -> Account:
         try:

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response as PlainResponse
 
 from ostiary.core.sessions.sessions import Resolved
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.features.signin import flow
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.arrival import answer, session_view, user_view
 from ostiary.http.assembly import json_response
-from ostiary.http.entrance import begin, csrf_cookie, present, resume, take_back
+from ostiary.http.entrance import begin, csrf_cookie, everyone, resume, take_back
 from ostiary.http.inputs import CurrentCore, JsonBody, json_body
 from ostiary.http.visit import visit_of
 from ostiary.kernel.secret import Secret
@@ -24,12 +25,13 @@ class LoginBody(JsonBody):
     """An identifier and a password.
 
     A `code` saves the second step when a factor is enrolled. `next` comes back as `redirect_to` if it is allowed.
+    `delivery` says how the session is handed out: in a cookie, as tokens in the answer, or as cookies with tokens.
     """
 
     identifier: Annotated[str, Field(min_length=1, max_length=flow.LONGEST_IDENTIFIER)]
     password: str
     remember: bool = False
-    delivery: Literal["cookie"] = "cookie"
+    delivery: Delivery = COOKIE
     code: Annotated[str | None, Field(min_length=1, max_length=flow.LONGEST_CODE)] = None
     next: Annotated[str | None, Field(max_length=2000)] = None
 
@@ -40,7 +42,7 @@ class FactorBody(JsonBody):
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
     code: Annotated[str, Field(max_length=flow.LONGEST_CODE)]
-    delivery: Literal["cookie"] = "cookie"
+    delivery: Delivery = COOKIE
     next: Annotated[str | None, Field(max_length=2000)] = None
 
 
@@ -49,6 +51,7 @@ class ChallengeBody(JsonBody):
 
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
+    delivery: Delivery = COOKIE
 
 
 class Challenged(JsonBody):
@@ -63,12 +66,14 @@ class EnrolBody(JsonBody):
 
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
+    delivery: Delivery = COOKIE
 
 
 class LogoutBody(JsonBody):
-    """`everywhere` ends every session of the account."""
+    """`everywhere` ends every session of the account; `refresh_token` says whose, where no cookie does."""
 
     everywhere: bool = False
+    refresh_token: Annotated[str | None, Field(max_length=512)] = None
 
 
 async def login(request: Request) -> PlainResponse:
@@ -76,7 +81,7 @@ async def login(request: Request) -> PlainResponse:
     visit = visit_of(request.scope)
     body = json_body(visit, LoginBody)
     core = visit.edge.core
-    entry = await begin(visit, remember=body.remember, code=body.code)
+    entry = await begin(visit, remember=body.remember, code=body.code, delivery=body.delivery)
     way = PasswordWay(core.world, core.passwords)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
@@ -87,7 +92,7 @@ async def login_factor(request: Request) -> PlainResponse:
     """Answer with a factor; only the browser that began the sign-in can."""
     visit = visit_of(request.scope)
     body = json_body(visit, FactorBody)
-    entry = await resume(visit)
+    entry = await resume(visit, body.delivery)
     outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
     return json_response(found, headers=cookies)
@@ -96,7 +101,7 @@ async def login_factor(request: Request) -> PlainResponse:
 @router.post("/auth/login/challenge", status_code=202)
 async def challenge(body: ChallengeBody, request: Request, core: CurrentCore) -> Challenged:
     """Ask for what a factor needs before it can be answered, such as a mail with a code."""
-    entry = await resume(visit_of(request.scope))
+    entry = await resume(visit_of(request.scope), body.delivery)
     made = await core.door.challenge(entry, body.attempt, body.factor)
     return Challenged(challenge=dict(made))
 
@@ -107,7 +112,7 @@ async def enrol(body: EnrolBody, request: Request, core: CurrentCore) -> dict[st
 
     The other members depend on the factor: for `totp` they are `secret`, `uri` and `qr_svg`. Nothing is stored yet.
     """
-    entry = await resume(visit_of(request.scope))
+    entry = await resume(visit_of(request.scope), body.delivery)
     begun = await core.door.begin_enrolment(entry, body.attempt, body.factor)
     shown = {name: value.reveal() for name, value in begun.shown.items()}
     return {"attempt": begun.attempt, "factor": begun.factor, **shown}
@@ -117,11 +122,11 @@ async def enrol(body: EnrolBody, request: Request, core: CurrentCore) -> dict[st
 async def logout(
     request: Request, response: Response, core: CurrentCore, body: LogoutBody | None = None
 ) -> None:
-    """Sign out. Answers 204 with or without a live session, and clears the cookies."""
+    """Sign out whoever cookies, access token and refresh token speak for. Always 204; clears the cookies."""
     visit = visit_of(request.scope)
-    who = await present(visit)
-    if who is not None:
-        await flow.sign_out(core, visit.origin, who, everywhere=body is not None and body.everywhere)
+    given = body or LogoutBody()
+    for who in await everyone(visit, given.refresh_token):
+        await flow.sign_out(core, visit.origin, who, everywhere=given.everywhere)
     response.raw_headers.extend(take_back(visit))
 
 
@@ -130,7 +135,8 @@ async def session(request: Request) -> PlainResponse:
     visit = visit_of(request.scope)
     resolved: Resolved = await visit.session()
     # The browser may have lost it, or never stored it.
-    headers = [csrf_cookie(visit, resolved.session)] if visit.cookies.csrf is None else []
+    is_lost = visit.bearer is None and visit.cookies.csrf is None
+    headers = [csrf_cookie(visit, resolved.session)] if is_lost else []
     return json_response(_who(resolved), headers=headers)
 
 

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ostiary.core.accounts.accounts import INVALID_CREDENTIALS
-from ostiary.core.signin.door import ATTEMPT_INVALID, SignedIn
+from ostiary.core.signin.door import ATTEMPT_INVALID
 from ostiary.core.signin.enrolment import NOT_HERE, Shown
+from ostiary.core.signin.outcome import SignedIn
 from ostiary.features.signin import flow
 from ostiary.http.access import PUBLIC
 from ostiary.http.arrival import ENROL, LACKING, go_on

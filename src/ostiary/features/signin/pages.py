@@ -10,12 +10,12 @@ from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIA
 from ostiary.core.passwords.codes import PASSWORD_TOO_LONG
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.door import ATTEMPT_INVALID
-from ostiary.features.signin import flow
+from ostiary.features.signin import flow, front_end
 from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.access import PUBLIC
 from ostiary.http.arrival import FACTOR, WAITING, go_on
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import begin, present, resume, take_back, whose
+from ostiary.http.entrance import begin, everyone, present, resume, take_back, whose
 from ostiary.http.forms import Form
 from ostiary.http.pages import (
     LOGIN,
@@ -53,12 +53,18 @@ _WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)
 async def login(request: Request) -> Response:
     """The sign-in page; whoever is signed in already goes on, unless it must be shown once more who that is."""
     visit = visit_of(request.scope)
-    destination = may_go(visit, query_of(request, "next"))
     current = await whose(visit)
+    is_again = query_of(request, "again") == "1"
+    if (wanted := front_end.asked(visit, request)) is not None:
+        if current is not None and not is_again:
+            return await front_end.send_back(visit, current, *wanted)
+        destination = front_end.way_back(*wanted)
+    else:
+        destination = may_go(visit, query_of(request, "next"))
     if current is None:
         notice = _NOTICES.get(query_of(request, "done"), "")
         return await _login_page(visit, Form(), destination, notice=notice)
-    if query_of(request, "again") != "1":
+    if not is_again:
         return see(destination or visit.edge.shell.home)
     known = [("again", "on"), ("identifier", current.account.email or "")]
     if current.session.is_remembered:
@@ -159,8 +165,7 @@ async def logout(request: Request) -> Response:
 async def log_out(request: Request) -> Response:
     """Sign out, whether or not the session still lived."""
     visit = visit_of(request.scope)
-    who = await present(visit)
-    if who is not None:
+    for who in await everyone(visit):
         await flow.sign_out(visit.edge.core, visit.origin, who, everywhere=False)
     return see(f"{LOGIN}?done=signed-out", take_back(visit))
 
