@@ -19,7 +19,7 @@ SERVED: Final = (
     "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm", "done",
     "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
     "profile", "profile wrong", "emails", "email add", "email add wrong", "email waits", "email waits wrong",
-    "email link", "email added", "email primary", "email remove", "activity", "security", "sessions", "end",
+    "email link", "email added", "email primary", "email remove", "activity", "export", "security", "sessions", "end",
     "end others", "others ended", "end others alone", "nothing", "stale form", "logout", "signed out", "claim",
     "claim done", "claim spent", "mailbox", "mails", "mail text", "mail",
 )  # fmt: skip
@@ -128,6 +128,8 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await _emails(person, server, look)
     await person.open("/account/activity")
     await look("activity", person)
+    await person.open("/account/export")
+    await look("export", person)
     await person.open("/account/security")
     await look("security", person)
     await person.open("/account/sessions")

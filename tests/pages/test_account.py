@@ -162,7 +162,10 @@ async def test_ribs_bring_sections(tmp_path: Path) -> None:
         await kit.signed_up(ANNA)
         page = await (await signed_in(kit)).open("/account")
         names = [link.text for link in page.tree.one("nav").all("a")]
-        assert names == ["Overview", "Profile", "E-mail", "Security", "Keys", "Devices", "Activity", "Quiet"]
+        assert names == [
+            "Overview", "Profile", "E-mail", "Security", "Two-step sign-in", "Keys", "Devices", "Activity",
+            "Your data", "Quiet",
+        ]  # fmt: skip
         tiles = {
             tile.one("h2").text: tile.one("p").text for tile in page.tree.one("ul", class_="tiles").all("li")
         }

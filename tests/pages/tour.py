@@ -14,6 +14,7 @@ PLAIN = (
     "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
+    "export",
 )  # fmt: skip
 
 
@@ -77,6 +78,7 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     seen["profile"] = await anna.open("/account/profile")
     seen["profile wrong"] = await anna.submit(seen["profile"], "/account/profile", name="a\u202eb")
     seen["activity"] = await anna.open("/account/activity")
+    seen["export"] = await anna.open("/account/export")
     seen["security"] = await anna.open("/account/security")
     seen["password fresh"] = await anna.open("/account/password")
     kit.clock.turn(timedelta(minutes=16))

@@ -1,6 +1,11 @@
-"""Owns the two shapes in which the core is handed around: `Parts` for what ribs plug in, `Core` for their flows."""
+"""Owns the shapes in which the core is handed around: `Parts` for what ribs plug in, `Core` for their flows.
 
+And `Kept`, by which every part says what it keeps about an account.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
@@ -48,3 +53,21 @@ class Core(Parts):
     tokens: Tokens
     codes: Codes
     door: Door
+    kept: tuple["Kept", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one part of ostiary keeps about an account, as its owner may read it.
+
+    Attributes:
+        name: Of the member of the document; unique.
+        tables: Whose rows it tells of. A test demands that each table with rows about accounts is told by somebody.
+        read: What there is about an account; it never yields a secret, its hash or its sealed form.
+        is_one: It yields one row at most, so the member is an object or null, and no list.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    read: Callable[[Core, str], AsyncIterator[Mapping[str, Any]]]
+    is_one: bool = False

@@ -9,6 +9,7 @@ from ostiary.features.claim import manifest as claim
 from ostiary.features.email_code import manifest as email_code
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.emails import manifest as emails
+from ostiary.features.export import manifest as export
 from ostiary.features.factors import manifest as factors
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
@@ -35,6 +36,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     account.RIB,
     emails.RIB,
     activity.RIB,
+    export.RIB,
     claim.RIB,
     keys.RIB,
 )

@@ -11,6 +11,7 @@ from ostiary.core.accounts.claims import claims
 from ostiary.core.change import Reactions, Subscriber, on
 from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
+from ostiary.core.kept.store import KEPT as CORE_KEPT
 from ostiary.core.keys import rotation
 from ostiary.core.keys.ring import Keyring, RingPepper
 from ostiary.core.keys.signing import rotation as signing_rotation
@@ -54,7 +55,7 @@ from ostiary.core.tokens.access import AccessTokens, Claims
 from ostiary.core.tokens.codes import Codes
 from ostiary.core.tokens.settings import TokenSettings
 from ostiary.core.tokens.tokens import Tokens
-from ostiary.core.wiring import Core, Parts
+from ostiary.core.wiring import Core, Kept, Parts
 from ostiary.engine import keys
 from ostiary.engine.settings import EngineSettings
 from ostiary.http.rib import Rib
@@ -175,7 +176,28 @@ def wire(
     codes = Codes(runner, parts.once, parts.sessions, tokens)
     door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy, tokens)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
-    return Core(**plugged, runner=runner, factors=factors, tokens=tokens, codes=codes, door=door), composer
+    core = Core(
+        **plugged,
+        runner=runner,
+        factors=factors,
+        tokens=tokens,
+        codes=codes,
+        door=door,
+        kept=kept(ribs),
+    )
+    return core, composer
+
+
+def kept(ribs: Sequence[Rib]) -> tuple[Kept, ...]:
+    """What an engine with these ribs tells owners of what it keeps about them; the core's own comes first.
+
+    Raises:
+        Misuse: two parts give it the same name.
+    """
+    told = (*CORE_KEPT, *(one for rib in ribs for one in rib.kept))
+    if len({one.name for one in told}) < len(told):
+        raise Misuse("two parts tell what they keep about an account under the same name")
+    return told
 
 
 def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:

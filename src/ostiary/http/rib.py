@@ -10,7 +10,7 @@ from ostiary.core.change import Subscriber
 from ostiary.core.mail.template import MailTemplate
 from ostiary.core.outbox.worker import Chore
 from ostiary.core.signin.ways import Factor, Spare
-from ostiary.core.wiring import Core, Parts
+from ostiary.core.wiring import Core, Kept, Parts
 from ostiary.http.commands import Open
 from ostiary.http.routing import Hot, JsonRoutes
 from ostiary.http.shell import AccountSection
@@ -39,6 +39,7 @@ class Rib:
         account_sections: Its pages in the account's navigation.
         proves_mailboxes: Accounts can verify an address through it.
         greeting: Lines that a start of the server prints.
+        kept: What it keeps about an account, as the account's owner may read it.
         commands: Makes its commands of the command line.
     """
 
@@ -55,4 +56,5 @@ class Rib:
     account_sections: tuple[AccountSection, ...] = ()
     proves_mailboxes: bool = False
     greeting: Callable[[Core], Awaitable[list[str]]] | None = None
+    kept: tuple[Kept, ...] = ()
     commands: Callable[[Open], typer.Typer] | None = None

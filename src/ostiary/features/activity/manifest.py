@@ -1,5 +1,6 @@
 """Owns what activity plugs into the engine."""
 
+from ostiary.features.activity import flow
 from ostiary.features.activity.api import router
 from ostiary.features.activity.pages import PAGES, SECTION
 from ostiary.http.access import SESSION
@@ -11,4 +12,5 @@ RIB = Rib(
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
     account_sections=(SECTION,),
+    kept=(flow.KEPT,),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.wiring import Parts
+from ostiary.features.backup_codes import store
 from ostiary.features.backup_codes.api import router
 from ostiary.features.backup_codes.factor import EVENTS, BackupCodes
 from ostiary.features.backup_codes.pages import PAGES
@@ -38,4 +39,5 @@ RIB = Rib(
     spares=_spares,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
+    kept=(store.KEPT,),
 )

@@ -6,6 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from ostiary.core.kept.tables import of_table
 from ostiary.storage.schema import metadata, moment, number, text
 from ostiary.storage.statement import Query, command
 
@@ -18,6 +19,7 @@ backup_code: Final = sa.Table(
     moment("created_at"),
     moment("used_at", nullable=True),
 )
+KEPT: Final = of_table("backup_codes", backup_code, ("number", "created_at", "used_at"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.wiring import Parts
-from ostiary.features.email_code import flow
+from ostiary.features.email_code import flow, store
 from ostiary.features.email_code.api import router
 from ostiary.features.email_code.factor import MAIL, EmailCodeFactor
 from ostiary.features.email_code.settings import EmailCodeSettings
@@ -32,4 +32,5 @@ RIB = Rib(
     ),
     factors=_factors,
     json_routes=(JsonRoutes(router, SESSION),),
+    kept=(store.KEPT,),
 )

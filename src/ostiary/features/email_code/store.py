@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
+from ostiary.core.kept.tables import of_table
 from ostiary.storage.schema import metadata, moment, text
 from ostiary.storage.statement import Query, command
 
@@ -17,6 +18,7 @@ email_code: Final = sa.Table(
     moment("created_at"),
     moment("last_used_at", nullable=True),
 )
+KEPT: Final = of_table("email_code", email_code, ("created_at", "last_used_at"), is_one=True)
 
 
 @dataclass(frozen=True, slots=True)

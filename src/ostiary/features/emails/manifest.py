@@ -8,7 +8,7 @@ from ostiary.core.accounts.emails import emails
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.outbox.worker import Chore
 from ostiary.core.wiring import Parts
-from ostiary.features.emails import flow
+from ostiary.features.emails import flow, store
 from ostiary.features.emails.api import router
 from ostiary.features.emails.pages import PAGES, SECTION
 from ostiary.features.emails.settings import EmailSettings
@@ -65,4 +65,5 @@ RIB = Rib(
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
     account_sections=(SECTION,),
+    kept=(store.KEPT,),
 )

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from ostiary.core.accounts.address import Address
+from ostiary.core.kept.tables import of_table
 from ostiary.storage.schema import metadata, moment, text
 from ostiary.storage.statement import Query, command
 
@@ -19,6 +20,9 @@ email_wish: Final = sa.Table(
     text("shown"),
     moment("created_at"),
     moment("expires_at", index=True),
+)
+KEPT: Final = of_table(
+    "waiting_emails", email_wish, ("shown", "created_at", "expires_at"), named={"shown": "value"}
 )
 
 

@@ -7,7 +7,7 @@ from ostiary.core.accounts.accounts import CREDENTIALS_VOIDED
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.wiring import Parts
-from ostiary.features.password import events, history, recovery
+from ostiary.features.password import events, history, recovery, store
 from ostiary.features.password.account_pages import PAGES as ACCOUNT_PAGES
 from ostiary.features.password.api import own, public
 from ostiary.features.password.cli import commands
@@ -60,4 +60,5 @@ RIB = Rib(
     json_routes=(JsonRoutes(public, PUBLIC), JsonRoutes(own, SESSION)),
     hot_routes=(*PAGES, *ACCOUNT_PAGES),
     commands=commands,
+    kept=(store.KEPT,),
 )

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.accounts.store import account, identifier, password
+from ostiary.core.kept.tables import of_table
 from ostiary.storage.schema import metadata, moment, text
 from ostiary.storage.statement import Query, command
 
@@ -20,6 +21,7 @@ password_history: Final = sa.Table(
     moment("retired_at"),
     sa.Index("ix_password_history_account_id_id", "account_id", "id"),
 )
+KEPT: Final = of_table("earlier_passwords", password_history, ("retired_at",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,5 @@ RIB = Rib(
     chores=_chores,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
+    kept=(store.KEPT,),
 )

@@ -6,6 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from ostiary.core.kept.tables import of_table
 from ostiary.storage.schema import metadata, moment, number, text
 from ostiary.storage.statement import Query, command
 
@@ -23,6 +24,9 @@ totp: Final = sa.Table(
     moment("last_used_at", nullable=True),
     sa.Index("ix_totp_account_id", "account_id"),
     sa.Index("ix_totp_expires_at", "expires_at"),
+)
+KEPT: Final = of_table(
+    "authenticator_apps", totp, ("id", "name", "created_at", "expires_at", "confirmed_at", "last_used_at")
 )
 
 
