@@ -8,7 +8,7 @@ from typing import Final
 from playwright.async_api import Browser
 
 from ostiary.testing import Kit
-from tests.browser.person import FIREFOX, Person, link_token, sitting
+from tests.browser.person import FIREFOX, Person, account, link_token, sitting
 from tests.support.server import PROGRAM, Server, environment
 
 # Looks at what somebody has before them, under a name.
@@ -22,6 +22,8 @@ SERVED: Final = (
     "email link", "email added", "email primary", "email remove", "activity", "export", "security", "sessions", "end",
     "end others", "others ended", "end others alone", "nothing", "stale form", "logout", "signed out", "claim",
     "claim done", "claim spent", "mailbox", "mails", "mail text", "mail",
+    "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent", "password",
+    "password wrong",
 )  # fmt: skip
 STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
 
@@ -34,6 +36,9 @@ async def walk_served(browser: Browser, server: Server, look: Look) -> None:
         await _signing_in(person, server, email, look)
         await _account(browser, person, server, email, look)
         await _claim(person, server, email, look)
+    await account(server, "walk-forgot@example.com")
+    async with sitting(browser, server.url) as person:
+        await _password(person, server, "walk-forgot@example.com", look)
 
 
 async def walk_factor(browser: Browser, kit: Kit, email: str, look: Look) -> None:
@@ -179,6 +184,33 @@ async def _emails(person: Person, server: Server, look: Look) -> None:
     await person.open("/account/emails")
     await person.press(f"Remove {other}", role="link")
     await look("email remove", person)
+
+
+async def _password(person: Person, server: Server, email: str, look: Look) -> None:
+    await person.open("/recover")
+    await look("recover", person)
+    await person.press("Send me the link")
+    await look("recover wrong", person)
+    await person.fill("E-mail address", email)
+    await person.press("Send me the link")
+    await look("recover sent", person)
+    link = f"/recover/reset?token={await link_token(server, email, count=2)}"
+    await person.open(link)
+    await look("reset", person)
+    await person.fill("New password", "walk-forgot@example.com")
+    await person.press("Set the new password")
+    await look("reset wrong", person)
+    await person.fill("New password", "another harbour seventeen lanterns")
+    await person.press("Set the new password")
+    await look("reset done", person)
+    await person.open(link)
+    await look("reset spent", person)
+    await person.sign_in(email, "another harbour seventeen lanterns")
+    await person.open("/account/password")
+    await look("password", person)
+    await person.fill("New password", "short")
+    await person.press("Change password")
+    await look("password wrong", person)
 
 
 async def claim_link(server: Server) -> str:

@@ -56,7 +56,7 @@ def test_every_field_has_its_label_and_says_what_it_wants(pages: dict[str, Page]
     for name, page in pages.items():
         for field in page.tree.all("input"):
             given = field.attributes
-            if given["type"] in ("hidden", "checkbox"):
+            if given["type"] in ("hidden", "checkbox") or "hidden" in given:
                 continue
             seen.add(given["name"])
             assert page.tree.one("label", for_=given["id"]).text, name
