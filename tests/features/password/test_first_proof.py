@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ostiary.core.accounts.accounts import CREDENTIALS_VOIDED
 from ostiary.core.accounts.store import PASSWORD as PASSWORD_QUERY
 from ostiary.core.change import Change, Subscriber, on
+from ostiary.core.passwords.schemes import Argon2id
 from ostiary.core.wiring import Parts
 from ostiary.engine.features import RIBS
 from ostiary.features.password.recovery import may_recover
@@ -16,7 +18,7 @@ from ostiary.http.rib import Rib
 from ostiary.kernel.events import Event
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
-from tests.core.signin.stage import account_id, dump
+from tests.core.signin.stage import account_id, dump, journalled
 from tests.features.password.stage import (
     ANNA,
     NEW,
@@ -31,6 +33,7 @@ from tests.features.password.stage import (
     signs_in,
 )
 from tests.security.stage import drained
+from tests.support.server import ROOT_SECRET
 
 STRANGERS = "loud market eleven umbrellas"
 # What a refused proof may touch.
@@ -158,6 +161,23 @@ async def test_a_change_before_the_proof_keeps_the_account(optional: Kit) -> Non
     assert (await own.get("/auth/session")).json()["user"]["email_verified"]
     assert await signs_in(kit, NEW) == 200
     assert codes(await change(own, PASSWORD, NEW)) == ["password_reused"]
+
+
+async def test_a_better_hash_before_the_proof_keeps_the_account(database_url: str, tmp_path: Path) -> None:
+    """A sign-in that hashes the password anew, at another cost, leaves the own verification link as good as it was."""
+    given: dict[str, Any] = {"database": database_url, "verify_email": "optional", "root_secret": ROOT_SECRET}
+    async with running(tmp_path, **given) as kit:
+        proof = await register(kit, PASSWORD)
+        strangers_proof = await register(kit, STRANGERS)
+        before = (await dump(kit))["password"]
+    async with running(tmp_path, scheme=Argon2id(16, 1, 1), **given) as kit:
+        own = await kit.sign_in(ANNA, PASSWORD)
+        assert (await dump(kit))["password"] != before, "it was hashed anew"
+        assert await verify(kit, proof) == 200
+        assert (await own.get("/auth/session")).json()["user"]["email_verified"]
+        assert await signs_in(kit, PASSWORD) == 200
+        assert await verify(kit, strangers_proof) == 400
+        assert "credentials_voided" not in await journalled(kit)
 
 
 async def test_an_unproven_address_beside_a_proven_one(kit: Kit) -> None:

@@ -262,7 +262,9 @@ async def set_password(change: Change, account: Account, hash_: str) -> Account:
     Returns:
         The account as it is now.
     """
-    await claims.follow(change, account.id, hash_)
+    old = await password_of(change, account.id)
+    if old is not None:
+        await claims.follow(change, account.id, old.hash, hash_)
     await change.run(store.SET_PASSWORD, account_id=account.id, hash=hash_, now=change.micros)
     await change.run(store.RAISE_EPOCH, of_account=account.id, now=change.micros)
     return replace(account, security_epoch=account.security_epoch + 1)
@@ -276,7 +278,8 @@ async def may_use_password(change: Change, account_id: str, hash_: str, *, ignor
 
 async def rehash(change: Change, account_id: str, old_hash: str, new_hash: str) -> None:
     """Store a better hash of the same password, unless the password was changed meanwhile."""
-    await change.run(store.REHASH, of_account=account_id, old_hash=old_hash, new_hash=new_hash)
+    if await change.run(store.REHASH, of_account=account_id, old_hash=old_hash, new_hash=new_hash):
+        await claims.follow(change, account_id, old_hash, new_hash)
 
 
 async def recipients(reads: Reads, account_id: str) -> list[store.Recipient]:

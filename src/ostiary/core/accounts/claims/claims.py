@@ -91,9 +91,13 @@ async def take(change: Change, claim_id: str) -> Claim | None:
     return await change.one(store.TAKE, id=claim_id, now=change.micros)
 
 
-async def follow(change: Change, account_id: str, new_hash: str) -> None:
-    """Let the registration that an account was made of follow a new password: proving its address then keeps it."""
-    await change.run(store.FOLLOW, of_account=account_id, new_hash=new_hash)
+async def follow(change: Change, account_id: str, old_hash: str, new_hash: str) -> None:
+    """Let the registration that an account was made of follow a new hash: proving its address then keeps the password.
+
+    Args:
+        old_hash: Of the password that the account had so far.
+    """
+    await change.run(store.FOLLOW, of_account=account_id, old_hash=old_hash, new_hash=new_hash)
 
 
 async def sweep(tx: Transaction, now: int, batch: int) -> int:

@@ -124,10 +124,7 @@ FOLLOW: Final = command(
                 identifier.c.account_id == bindparam("of_account"), identifier.c.kind == "email"
             )
         ),
-        address_claim.c.password_hash
-        == sa.select(password.c.hash)
-        .where(password.c.account_id == bindparam("of_account"))
-        .scalar_subquery(),
+        address_claim.c.password_hash == bindparam("old_hash"),
     )
     .values(password_hash=bindparam("new_hash")),
 )
