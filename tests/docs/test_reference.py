@@ -1,5 +1,6 @@
 """The reference pages say what the code declares, and everything declared says what it is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.docs.markdown import (
     section,
     without_code,
 )
-from tests.support.tree import PACKAGE, ROOT
+from tests.support.tree import PACKAGE, ROOT, sources
 from tools import generate_docs
 
 MAP = ROOT / "docs" / "map.md"
@@ -112,6 +113,23 @@ def test_a_rib_page_names_its_routes_settings_and_events() -> None:
         names += [event.name for event in rib.events] + [mail.name for mail in rib.mails]
         missing += [f"{rib.name}: {name}" for name in names if name not in text]
     assert missing == []
+
+
+def not_in_the_code(page: str) -> list[str]:
+    """What a feature's page tells of events, and the code neither has as a value nor as a setting."""
+    told = re.findall(r"`(\w+)`", section(page, "Events")) if "\n## Events\n" in page else []
+    code = "".join(path.read_text("utf-8") for path in sources())
+    settings = {item.name for group in groups_of(RIBS) for item, _ in declared(group)}
+    return [word for word in told if f'"{word}"' not in code and word not in settings]
+
+
+def test_a_page_names_no_outcome_that_there_is_not() -> None:
+    """Events, their fields and the values of these, as a page tells them, are in the code."""
+    pages = sorted((ROOT / "docs" / "features").glob("*.md"))
+    assert {page.stem: wrong for page in pages if (wrong := not_in_the_code(page.read_text("utf-8")))} == {}
+    assert not_in_the_code("\n## Events\n\n`password_reset`: `outcome` is `mailed` or `forgiven`\n") == [
+        "forgiven"
+    ]
 
 
 def test_every_package_stands_in_the_map() -> None:
