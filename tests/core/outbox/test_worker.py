@@ -18,7 +18,18 @@ from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Database, Transaction
 from ostiary.storage.statement import command
 from ostiary.testing.clock import TurnedClock
-from tests.core.outbox.places import Place, Recorder, Row, dead, far, place_at, running, until, until_async
+from tests.core.outbox.places import (
+    PATIENCE,
+    Place,
+    Recorder,
+    Row,
+    dead,
+    far,
+    place_at,
+    running,
+    until,
+    until_async,
+)
 
 _ALTERED = command(
     "test.outbox_altered",
@@ -164,13 +175,26 @@ async def test_a_stalled_delivery_ends_before_its_lease(database_url: str) -> No
             await until(lambda: sorted(passed) == sorted(others))
 
             async def is_alone() -> bool:
-                return len(await place.rows()) == 1
+                return [(row.id, row.state, row.last_error) for row in await place.rows()] == [
+                    (stalled, "queued", "took too long")
+                ]
 
             await until_async(is_alone)
-            (row,) = await place.rows()
-            assert row.id == stalled
-            row = await _settled(place, 1)
-        assert (row.state, row.last_error) == ("queued", "took too long")
+
+
+async def test_a_free_place_is_filled_without_the_clock(database_url: str) -> None:
+    """While letters wait, each place that becomes free is taken at once: in this time nothing is ever polled."""
+    async with place_at(database_url, clock=_Endless(), outbox_parallel=3) as place:
+        taken: list[str] = []
+
+        async def deliver(letter: Letter) -> None:
+            await asyncio.sleep(0.002 * (letter.payload["n"] % 3))
+            taken.append(letter.id)
+
+        put = [await place.put({"n": n}) for n in range(60)]
+        async with running(place.worker(deliver)):
+            await place.empty()
+        assert sorted(taken) == sorted(put)
 
 
 async def test_a_defect_of_a_deliverer_is_a_failed_try(
@@ -341,7 +365,7 @@ class _Endless(TurnedClock):
 
 async def _settled(place: Place, attempts: int) -> Row:
     """Return the one row once its try has been noted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             rows = await place.rows()
             for row in rows:

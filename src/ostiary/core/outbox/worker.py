@@ -100,6 +100,7 @@ class Worker:
         self._reactions = reactions or Reactions(EVENTS, ())
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._may_be_more = False
 
     async def run(self) -> None:
         """Work until `stop`, then finish what is under way; or until cancelled, which drops what is under way.
@@ -123,11 +124,16 @@ class Worker:
             while not self._stopping.is_set():
                 arrived.clear()  # before looking, so that what arrives meanwhile is not slept through
                 # Only as many as can start at once: a lease counts from the claim, not from the delivery.
-                for row in await self._claim(self._settings.outbox_parallel - len(self._running)):
+                places = self._places()
+                rows = await self._claim(places)
+                for row in rows:
                     task = asyncio.create_task(self._handle(row))
                     self._running.add(task)
                     task.add_done_callback(self._ended)
-                await self._nap(arrived, self._settings.outbox_poll)
+                # Then what waits, waits for a place and not for the clock.
+                self._may_be_more = len(rows) == places
+                if not (self._may_be_more and self._places()):
+                    await self._nap(arrived, self._settings.outbox_poll)
             if self._running:
                 await asyncio.wait(self._running)
         finally:
@@ -137,9 +143,12 @@ class Worker:
             await asyncio.gather(*left, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if len(self._running) >= self._settings.outbox_parallel:
-            self._outbox.arrived.set()  # more may have waited for this place than for the clock
         self._running.discard(task)
+        if self._may_be_more:
+            self._outbox.arrived.set()
+
+    def _places(self) -> int:
+        return self._settings.outbox_parallel - len(self._running)
 
     async def _claim(self, places: int) -> list[store.Claimed]:
         if places < 1:
