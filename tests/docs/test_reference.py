@@ -182,6 +182,7 @@ def test_every_decision_is_one_page_of_the_same_form() -> None:
         text = path.read_text("utf-8")
         titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
         assert titles == ["Context", "Decision", "Consequences", "How it was checked"], path.name
+        assert text.startswith(f"# {path.name[:4]} "), path.name
         assert len(text.splitlines()) <= 80, path.name
         assert f"({path.name})" in index, path.name
 

@@ -1,7 +1,8 @@
 """Owns a pool of asyncpg connections: so many at most, made when they are needed, handed on in the order of asking.
 
-Why not asyncpg's own: the task and the proxy for each time that a connection is taken and given back cost a third of a
-read by key, for services that are not used here (session state to reset, connections to renew after so many queries).
+Why not asyncpg's own: the task and the proxy for each time that a connection is taken and given back cost more than a
+read by key itself, for services that are not used here: session state to reset, connections to renew after so many
+queries.
 """
 
 import asyncio
