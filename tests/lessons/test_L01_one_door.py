@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pyotp
@@ -12,14 +11,13 @@ from fastapi.routing import APIRoute
 from ostiary.engine.features import RIBS
 from ostiary.http.access import SESSION
 from ostiary.testing import Browser, Kit, running
-from ostiary.testing.kit import PASSWORD
-from tests.core.signin.stage import account_id, answer, journalled, session_rows
-from tests.support.ribs import KNOCK, WordOfTheDay
+from ostiary.testing.drivers import WAYS as SHIPPED
+from ostiary.testing.drivers import WayDriver
+from tests.core.signin.stage import account_id, answer, journalled, login, session_rows
+from tests.support.ribs import KNOCK, KnockDriver, WordOfTheDay
 
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {
-    "password": ("/auth/login", {"identifier": "anna@example.com", "password": PASSWORD}),
-    "knock": ("/auth/knock", {"email": "anna@example.com", "knocks": 3}),
-}
+WAYS: dict[str, WayDriver] = {**SHIPPED, "knock": KnockDriver()}
+ANNA = "anna@example.com"
 
 
 @pytest.fixture
@@ -32,8 +30,8 @@ def day() -> WordOfTheDay:
 async def kit(database_url: str, tmp_path: Path, day: WordOfTheDay) -> AsyncIterator[Kit]:
     """An engine with one more factor and one more way in, and an account that has the factor."""
     async with running(tmp_path, database=database_url, ribs=(*RIBS, day.rib, KNOCK)) as kit:
-        await kit.signed_up("anna@example.com")
-        day.words[await account_id(kit, "anna@example.com")] = "heron"
+        await kit.signed_up(ANNA)
+        day.words[await account_id(kit, ANNA)] = "heron"
         yield kit
 
 
@@ -83,15 +81,16 @@ async def assert_grants_nothing(kit: Kit, browser: Browser, attempt: str) -> Non
 
 async def test_nothing_exists_before_complete(kit: Kit, day: WordOfTheDay) -> None:
     """No row, no cookie, no event and no access before the second factor, by any way in."""
-    for done, (path, body) in enumerate(WAYS.values()):
+    assert set(WAYS) == kit.engine.core.door.ways
+    for done, way in enumerate(WAYS.values()):
         browser = kit.browser()
         day.words = dict.fromkeys(day.words, f"heron {done}")
-        waits = await browser.post(path, json=body)
+        waits = await way.enter(browser, ANNA, await way.prepare(kit, browser, ANNA))
         assert waits.json()["status"] == "factor_required"
         assert waits.json()["factors"] == ["word"]
         attempt = waits.json()["attempt"]
         await assert_grants_nothing(kit, browser, attempt)
-        along = await browser.post("/auth/login", json=WAYS["password"][1] | {"code": "no"})
+        along = await login(browser, ANNA, code="no")
         wrong = await answer(browser, attempt, "stork")
         assert (along.status_code, wrong.status_code) == (401, 401)
         assert not any(given_session(kit, one) for one in (waits, along, wrong))
@@ -112,9 +111,9 @@ async def test_nothing_exists_before_a_factor_that_is_needed_is_added(
     """Neither the attempt, before or after beginning, nor the drawn secret opens anything; the right code does."""
     needed = {"require_factor": "everybody", "factor_grace": "0s"}
     async with running(tmp_path, database=database_url, ribs=(*RIBS, KNOCK), **needed) as kit:  # type: ignore[arg-type]
-        await kit.signed_up("anna@example.com")
+        await kit.signed_up(ANNA)
         browser = kit.browser()
-        lacks = await browser.post("/auth/login", json=WAYS["password"][1])
+        lacks = await login(browser, ANNA)
         assert lacks.json()["status"] == "enrolment_required"
         await assert_grants_nothing(kit, browser, lacks.json()["attempt"])
         shown = await browser.post(

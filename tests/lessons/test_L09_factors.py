@@ -1,4 +1,4 @@
-"""L09: passwords, codes from apps and backup codes are counted together, wherever they come from."""
+"""L09: passwords, codes from apps, by mail and on paper are counted together, wherever they come from."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from ostiary.features.email_code.settings import EmailCodeSettings
 from ostiary.features.signin import flow as signin
 from ostiary.testing import Browser, Kit, running
+from ostiary.testing.drivers import enrol
 from tests.core.signin.stage import StoppedClock, journalled, session_rows
 from tests.features.totp.stage import ANNA, App, answer, begun, confirm, login, waits
 from tests.support.secrets import nothing_leaks
@@ -20,16 +22,18 @@ WRONG_BACKUP = "0-0000-0000-0000-0000"
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
     """An engine whose clock stands."""
-    async with running(tmp_path, database=database_url, clock=StoppedClock()) as kit:
+    async with running(tmp_path, database=database_url, clock=StoppedClock(), email_code=True) as kit:
         with nothing_leaks(kit):
             yield kit
 
 
 async def enrolled(kit: Kit) -> tuple[App, list[str]]:
-    """Anna's app and backup codes; what she did for them is long ago."""
+    """Anna's app and backup codes, beside codes by mail where they are on; what she did for them is long ago."""
     browser = await kit.signed_in(ANNA)
     app = await begun(kit, browser)
     codes: list[str] = (await confirm(browser, app)).json()["backup_codes"]
+    if kit.engine.core.settings.of(EmailCodeSettings).email_code:
+        await enrol(kit, browser, ANNA, "email_code")
     kit.clock.turn(timedelta(hours=2))
     return app, codes
 
@@ -61,6 +65,8 @@ class Guesser:
                 code = self._app.wrong()
             case "backup_code":
                 code = WRONG_BACKUP
+            case "email_code":
+                code = "000000"
             case "five digits":
                 kind, code = "totp", "12345"
             case _:
@@ -68,15 +74,19 @@ class Guesser:
         begun = await login(browser)
         if begun.status_code != 200:
             return begun.status_code
-        return (await answer(browser, begun.json()["attempt"], code, kind)).status_code
+        attempt = begun.json()["attempt"]
+        if kind == "email_code":
+            asked = {"attempt": attempt, "factor": kind}
+            assert (await browser.post("/auth/login/challenge", json=asked)).status_code == 202
+        return (await answer(browser, attempt, code, kind)).status_code
 
 
 @pytest.mark.parametrize(
     "kinds",
     [
-        ("password", "totp", "backup_code"),
+        ("password", "totp", "backup_code", "email_code"),
         ("totp",),
-        ("backup_code",),
+        ("email_code", "backup_code"),
         ("totp along", "backup code along"),
         ("five digits", "password", "nothing", "totp"),
         ("backup_code", "totp along", "password", "backup code along", "totp"),

@@ -1,10 +1,11 @@
 """Owns throw-away ribs: a second factor and a way in that the engine has never heard of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
@@ -13,11 +14,11 @@ from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
 from ostiary.core.signin.door import SIGNED_IN
-from ostiary.core.signin.outcome import SignedIn
 from ostiary.core.signin.ways import Candidate, Enrolled, Factor, Proof, Proven
 from ostiary.core.wiring import Parts
 from ostiary.http.access import PUBLIC
-from ostiary.http.entrance import begin, hand_out
+from ostiary.http.arrival import answer
+from ostiary.http.entrance import begin
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.rib import Rib
 from ostiary.http.routing import JsonRoutes
@@ -26,6 +27,8 @@ from ostiary.kernel.events import Event
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import World
 from ostiary.storage.database import Reads
+from ostiary.testing import Browser, Kit
+from ostiary.testing.drivers import WayDriver
 
 _WORD_USE = Use("test_word", timedelta(minutes=10))
 
@@ -124,14 +127,32 @@ async def knock(body: KnockBody, request: Request, response: Response, core: Cur
     visit = visit_of(request.scope)
     entry = await begin(visit, remember=False)
     outcome = await core.door.enter(entry, KnockWay(core.world), body)
-    if isinstance(outcome, SignedIn):
-        response.raw_headers.extend(hand_out(visit, outcome))
-        return {"status": "complete"}
-    response.raw_headers.append(visit.edge.cookies.set_pre(entry.pre_session))
-    return {"status": "factor_required", "attempt": outcome.attempt, "factors": list(outcome.factors)}
+    found, cookies = answer(visit, outcome, entry.pre_session, None)
+    response.raw_headers.extend(cookies)
+    return found
 
 
-KNOCK = Rib(name="knock", json_routes=(JsonRoutes(_router, PUBLIC),))
+class KnockDriver(WayDriver):
+    """Knocks, for tests that ask something of every way in."""
+
+    name = KnockWay.name
+    settings: Mapping[str, object] = {}
+    proves_mailbox = False
+    is_multi_factor = False
+
+    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Nothing."""
+
+    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Three times."""
+        return await browser.post("/auth/knock", json={"email": address, "knocks": 3})
+
+    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Once."""
+        return await browser.post("/auth/knock", json={"email": address, "knocks": 1})
+
+
+KNOCK = Rib(name="knock", ways=(KnockWay.name,), json_routes=(JsonRoutes(_router, PUBLIC),))
 
 
 async def _burst(change: Change, event: Event) -> None:

@@ -174,7 +174,7 @@ def wire(
         runner, ring, parts.sessions, access_tokens, token_settings, needs_proof=policy.require_verified_email
     )
     codes = Codes(runner, parts.once, parts.sessions, tokens)
-    door = Door(runner, ring, parts.once, parts.sessions, signin, factors, policy, tokens)
+    door = Door(runner, ring, parts.once, parts.sessions, signin, _ways(ribs), factors, policy, tokens)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
     core = Core(
         **plugged,
@@ -204,6 +204,13 @@ def _page(settings: Settings, ribs: Sequence[Rib], path: str) -> str:
     """The URL of a page if some rib has it; a mail never links to nothing."""
     has = any(route.path == path for rib in ribs for route in rib.hot_routes)
     return settings.of(HttpSettings).link(path) if has else ""
+
+
+def _ways(ribs: Sequence[Rib]) -> frozenset[str]:
+    names = [way for rib in ribs for way in rib.ways]
+    if len(set(names)) < len(names):
+        raise Misuse("two ways in have the same name")
+    return frozenset(names)
 
 
 def _subscribers(parts: Parts, factors: Factors, ribs: Sequence[Rib]) -> list[Subscriber]:

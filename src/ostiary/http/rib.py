@@ -31,6 +31,7 @@ class Rib:
         events: Every event type that it emits and core does not declare.
         mails: Its mail templates.
         subscribers: Makes its reactions to events, in their order.
+        ways: Names of its ways in; the door takes no other.
         factors: Makes the factors that it provides.
         spares: Makes those that only stand in for a lost one; they are offered last.
         chores: Makes its housekeeping for the worker.
@@ -48,6 +49,7 @@ class Rib:
     events: tuple[EventType, ...] = ()
     mails: tuple[MailTemplate, ...] = ()
     subscribers: Callable[[Parts], Sequence[Subscriber]] = field(default=_nothing)
+    ways: tuple[str, ...] = ()
     factors: Callable[[Parts], Sequence[Factor]] = field(default=_nothing)
     spares: Callable[[Parts], Sequence[Spare]] = field(default=_nothing)
     chores: Callable[[Parts], Sequence[Chore]] = field(default=_nothing)

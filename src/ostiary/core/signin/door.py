@@ -23,7 +23,7 @@ from ostiary.core.signin.ways import NOTHING_TO_ASK, Proof, Proven, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
 from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.tokens.tokens import Tokens
-from ostiary.kernel.errors import Refused, code
+from ostiary.kernel.errors import Misuse, Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
@@ -97,6 +97,7 @@ class Door:
     """The one place where sessions come from.
 
     Args:
+        ways: Names of the ways in that this engine has; none but these is let near.
         factors: Every factor of this engine.
         policy: What the deployment demands.
         tokens: For sessions that no cookie delivers.
@@ -109,10 +110,12 @@ class Door:
         once: Once,
         sessions: Sessions,
         settings: SigninSettings,
+        ways: frozenset[str],
         factors: Factors,
         policy: Policy,
         tokens: Tokens,
     ) -> None:
+        self.ways: Final = ways
         self._runner = runner
         self._ring = ring
         self._once = once
@@ -139,7 +142,10 @@ class Door:
 
         Raises:
             Refused: `invalid_credentials`, `email_not_verified` or `too_many_attempts`.
+            Misuse: no rib of this engine declares this way in.
         """
+        if way.name not in self.ways:
+            raise Misuse(f"no rib declares the way in {way.name!r}: name it in `ways` of its manifest")
         async with self._runner.flow(entry.origin) as flow:
             if not self.known.is_note(entry.known_browser):
                 flow.refuse_full(Hit(self._entries, entry.origin.network))

@@ -7,6 +7,7 @@ from ostiary.features.magic_link import flow
 from ostiary.features.magic_link.api import router
 from ostiary.features.magic_link.pages import PAGES
 from ostiary.features.magic_link.settings import MagicLinkSettings
+from ostiary.features.magic_link.way import MagicLinkWay
 from ostiary.http.access import PUBLIC
 from ostiary.http.rib import Rib
 from ostiary.http.routing import JsonRoutes
@@ -15,6 +16,7 @@ RIB = Rib(
     name="magic_link",
     settings=(MagicLinkSettings,),
     events=flow.EVENTS,
+    ways=(MagicLinkWay.name,),
     mails=(
         MailTemplate(
             flow.MAIL,

@@ -5,6 +5,7 @@ from ostiary.features.signin.api import FactorBody, LoginBody, login, login_fact
 from ostiary.features.signin.cli import commands
 from ostiary.features.signin.enrol_pages import PAGES as ENROL_PAGES
 from ostiary.features.signin.pages import PAGES
+from ostiary.features.signin.password_way import PasswordWay
 from ostiary.http.access import PUBLIC, SESSION
 from ostiary.http.arrival import Login
 from ostiary.http.rib import Rib
@@ -34,6 +35,7 @@ _FACTOR_DOC = {
 RIB = Rib(
     name="signin",
     events=flow.EVENTS,
+    ways=(PasswordWay.name,),
     commands=commands,
     json_routes=(JsonRoutes(router, PUBLIC),),
     hot_routes=(

@@ -1,0 +1,248 @@
+"""Owns how tests walk through each way in and answer each second factor.
+
+What must hold for all of them is asked of all of them by name, so whoever adds one writes its driver here; a test fails
+while it is missing. Applications may use them, too: ``await enrol(kit, browser, address, "totp")``.
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import httpx2
+
+from ostiary.kernel.secret import Secret
+from ostiary.protocols.totp import PERIOD, hotp, step_at
+from ostiary.testing.kit import PASSWORD, Browser, Kit
+
+_PATIENCE: Final = 1000  # times 10 ms
+_SIX_DIGITS: Final = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
+_LINK: Final = re.compile(r"/login/link\?token=([\w-]+)")
+_NO_BACKUP_CODE: Final = "0-0000-0000-0000-0000"
+
+
+class WayDriver(Protocol):
+    """Walks through one way in, as a person with a browser does.
+
+    Attributes:
+        name: As in `ways` of its rib.
+        settings: What an engine needs, so that it is open.
+        proves_mailbox: It shows that somebody reads the account's mailbox.
+        is_multi_factor: It shows two factors at once, so that no other one is asked for.
+    """
+
+    name: str
+    settings: Mapping[str, object]
+    proves_mailbox: bool
+    is_multi_factor: bool
+
+    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """What comes before the door, such as asking for a link; an account with this address is there."""
+        ...
+
+    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Show the right thing."""
+        ...
+
+    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Show a wrong one."""
+        ...
+
+
+class FactorDriver(Protocol):
+    """Adds one kind of second factor and answers with it. What an owner holds is whatever `begin` returns.
+
+    Attributes:
+        name: As in the `factors` of the API.
+        settings: What an engine needs, so that it can be added.
+    """
+
+    name: str
+    settings: Mapping[str, object]
+
+    async def begin(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Begin to add it in a browser that is freshly signed in; it does not count yet."""
+        ...
+
+    async def finish(self, kit: Kit, browser: Browser, held: Any) -> list[str]:
+        """Let it count; the backup codes that came along."""
+        ...
+
+    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """The right answer for a sign-in that waits; never one that was given before."""
+        ...
+
+    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """A wrong answer."""
+        ...
+
+
+class PasswordDriver(WayDriver):
+    """The password that the kit gives everybody."""
+
+    name = "password"
+    settings: Mapping[str, object] = {}
+    proves_mailbox = False
+    is_multi_factor = False
+
+    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Nothing."""
+
+    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Type it."""
+        return await browser.post("/auth/login", json={"identifier": address, "password": PASSWORD})
+
+    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Type another one."""
+        return await browser.post("/auth/login", json={"identifier": address, "password": f"no {PASSWORD}"})
+
+
+class MagicLinkDriver(WayDriver):
+    """The link, in the browser that asked for it."""
+
+    name = "magic_link"
+    settings: Mapping[str, object] = {"magic_link_per_address": "1000/h", "magic_link_per_network": "10000/h"}
+    proves_mailbox = True
+    is_multi_factor = False
+
+    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Ask, and look into the mailbox."""
+        seen = _seen(kit)
+        (await browser.post("/auth/magic-link", json={"email": address})).raise_for_status()
+        return await _mailed(kit, address, _LINK, seen)
+
+    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Use it."""
+        return await browser.post("/auth/magic-link/redeem", json={"token": prepared})
+
+    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+        """Type a code that the link does not show. One in a million is right: then the test is wrong, not the code."""
+        return await browser.post("/auth/magic-link/redeem", json={"code": "000000"})
+
+
+class TotpDriver(FactorDriver):
+    """An authenticator app. What its owner holds is the secret, and the id until it counts."""
+
+    name = "totp"
+    settings: Mapping[str, object] = {"totp_enrolments_per_account": "1000/h"}
+
+    async def begin(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Read the secret into an app."""
+        made = await browser.post("/auth/mfa/totp", json={"name": "Phone"})
+        made.raise_for_status()
+        return made.json()["id"], Secret(base64.b32decode(made.json()["secret"]))
+
+    async def finish(self, kit: Kit, browser: Browser, held: Any) -> list[str]:
+        """Type the first code."""
+        done = await browser.post(f"/auth/mfa/totp/{held[0]}/confirm", json={"code": self._code(kit, held)})
+        return _codes(done)
+
+    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Wait for a code that nobody has seen yet, and type it."""
+        kit.clock.turn(2 * PERIOD)
+        return await _send(browser, attempt, self.name, self._code(kit, held))
+
+    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Type what the app does not show anywhere near."""
+        near = {self._code(kit, held, steps) for steps in range(-3, 4)}
+        wrong = next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
+        return await _send(browser, attempt, self.name, wrong)
+
+    def _code(self, kit: Kit, held: Any, steps: int = 0) -> str:
+        return hotp(held[1], step_at(kit.clock.now()) + steps).reveal()
+
+
+class EmailCodeDriver(FactorDriver):
+    """Codes by mail. What their owner holds is the mailbox."""
+
+    name = "email_code"
+    settings: Mapping[str, object] = {
+        "email_code": True,
+        "email_codes_per_account": "1000/h",
+        "challenges_per_account": "1000/h",
+    }
+
+    async def begin(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Have a code mailed."""
+        seen = _seen(kit)
+        (await browser.post("/auth/mfa/email-code")).raise_for_status()
+        return address, await _mailed(kit, address, _SIX_DIGITS, seen)
+
+    async def finish(self, kit: Kit, browser: Browser, held: Any) -> list[str]:
+        """Type it."""
+        return _codes(await browser.post("/auth/mfa/email-code/confirm", json={"code": held[1]}))
+
+    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Have one mailed for this sign-in, and type it."""
+        seen = _seen(kit)
+        asked = await browser.post("/auth/login/challenge", json={"attempt": attempt, "factor": self.name})
+        if asked.status_code != 202:
+            return asked
+        return await _send(browser, attempt, self.name, await _mailed(kit, held[0], _SIX_DIGITS, seen))
+
+    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Type one that was never mailed for this sign-in."""
+        return await _send(browser, attempt, self.name, held[1])
+
+
+class BackupCodeDriver(FactorDriver):
+    """Codes on paper. What their owner holds is what is not crossed out yet."""
+
+    name = "backup_code"
+    settings: Mapping[str, object] = {"backup_code_sets_per_account": "1000/h"}
+
+    async def begin(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Make new ones in place of those that came along with another factor."""
+        return _codes(await browser.post("/auth/mfa/backup-codes"))
+
+    async def finish(self, kit: Kit, browser: Browser, held: Any) -> list[str]:
+        """They count from the beginning."""
+        return list(held)
+
+    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Type the next one."""
+        return await _send(browser, attempt, self.name, held.pop())
+
+    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Type one that nobody has."""
+        return await _send(browser, attempt, self.name, _NO_BACKUP_CODE)
+
+
+WAYS: Final[Mapping[str, WayDriver]] = {one.name: one for one in (PasswordDriver(), MagicLinkDriver())}
+FACTORS: Final[Mapping[str, FactorDriver]] = {
+    one.name: one for one in (TotpDriver(), EmailCodeDriver(), BackupCodeDriver())
+}
+
+
+async def enrol(kit: Kit, browser: Browser, address: str, name: str) -> Any:
+    """Add a second factor from beginning to end; returns what its owner holds."""
+    driver = FACTORS[name]
+    held = await driver.begin(kit, browser, address)
+    await driver.finish(kit, browser, held)
+    return held
+
+
+async def _send(browser: Browser, attempt: str, factor: str, code: str) -> httpx2.Response:
+    return await browser.post("/auth/login/factor", json={"attempt": attempt, "factor": factor, "code": code})
+
+
+def _codes(answer: httpx2.Response) -> list[str]:
+    answer.raise_for_status()
+    codes: list[str] = answer.json()["backup_codes"]
+    return codes
+
+
+def _seen(kit: Kit) -> set[str]:
+    return {mail["id"] for mail in kit.mailbox.messages()}
+
+
+async def _mailed(kit: Kit, address: str, pattern: re.Pattern[str], seen: set[str]) -> str:
+    """What the pattern finds in a mail to an address that was not seen before."""
+    for _ in range(_PATIENCE):
+        for mail in kit.mailbox.messages():
+            found = pattern.search(mail["text"])
+            if mail["to"] == address and mail["id"] not in seen and found:
+                return found[1]
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"no such mail came to {address}")

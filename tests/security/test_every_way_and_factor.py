@@ -1,0 +1,284 @@
+"""Every way in, with every state of second factors, in every state of the account: what is asked, and what opens.
+
+The lists come from the engine's ribs. Whoever adds a way in or a factor fails here until its driver is there
+(`ostiary.testing.drivers`), and is covered then without being named.
+"""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from ostiary.core.accounts.accounts import Status
+from ostiary.engine.features import RIBS
+from ostiary.features.signin import flow as signin
+from ostiary.http.rib import Rib
+from ostiary.kernel.world import World
+from ostiary.testing import Browser, Kit, running
+from ostiary.testing.drivers import FACTORS, WAYS, FactorDriver, WayDriver
+from ostiary.testing.kit import PASSWORD
+from tests.core.signin.stage import account_id, changed, session_rows, set_status
+from tests.support.ribs import KNOCK, KnockDriver
+
+# One more way in than ships shows that nothing below knows those that do.
+DRIVERS: dict[str, WayDriver] = {**WAYS, "knock": KnockDriver()}
+NAMES = sorted(way for rib in (*RIBS, KNOCK) for way in rib.ways)
+LOCK_AFTER = 6
+SOON = timedelta(seconds=4)  # longer than a process remembers that it refused
+EACH: list[WayDriver | FactorDriver] = [*DRIVERS.values(), *FACTORS.values()]
+SETTINGS: dict[str, Any] = {
+    **{name: value for one in EACH for name, value in one.settings.items()},
+    "lock_after": LOCK_AFTER,
+    "first_lock": "1h",  # longer than an app is waited for
+    "delay_after": 1000,
+    "rate_limit_allow": ("192.0.2.0/24",),
+}
+
+
+@dataclass
+class Person:
+    """Somebody with an account.
+
+    Attributes:
+        held: What they have at hand, by the name of the factor.
+    """
+
+    address: str
+    held: dict[str, Any] = field(default_factory=dict)
+
+
+class Stage:
+    """An engine, and one of its ways in."""
+
+    def __init__(self, kit: Kit, way: str) -> None:
+        self.kit = kit
+        self.way = DRIVERS[way]
+        core = kit.engine.core
+        self.own = [one.name for rib in RIBS for one in rib.factors(core)]
+        self.spare = [one.name for rib in RIBS for one in rib.spares(core)]
+        self._count = 0
+
+    def offered(self, person: Person) -> list[str]:
+        """What must be asked for: what is enrolled, but nothing by a mailbox that was shown already."""
+        by_mailbox = self.kit.engine.core.factors.by_mailbox if self.way.proves_mailbox else ()
+        return [one for one in (*self.own, *self.spare) if one in person.held and one not in by_mailbox]
+
+    async def person(self, *factors: str, counts: bool = True) -> Person:
+        """A new account with some factors, and spares if there are any; or with factors that were only begun."""
+        self._count += 1
+        person = Person(f"person-{self._count}@example.com")
+        browser = await self.kit.signed_in(person.address)
+        for name in (*factors, *(self.spare if factors and counts else ())):
+            held = await FACTORS[name].begin(self.kit, browser, person.address)
+            if counts:
+                await FACTORS[name].finish(self.kit, browser, held)
+                person.held[name] = held
+        return person
+
+    async def enter(self, person: Person) -> tuple[Browser, httpx2.Response]:
+        """Go in with what is right, in a new browser."""
+        browser = self.kit.browser()
+        prepared = await self.way.prepare(self.kit, browser, person.address)
+        return browser, await self.way.enter(browser, person.address, prepared)
+
+    async def waits(self, person: Person) -> tuple[Browser, str]:
+        """A sign-in that waits for a factor, and has opened nothing so far."""
+        before = len(await session_rows(self.kit))
+        browser, answered = await self.enter(person)
+        told = answered.json()
+        assert (told["status"], told["factors"]) == ("factor_required", self.offered(person))
+        assert (await browser.get("/auth/session")).status_code == 401
+        assert len(await session_rows(self.kit)) == before
+        attempt: str = told["attempt"]
+        return browser, attempt
+
+    async def opens_at_once(self, person: Person) -> None:
+        """Without a factor the way in alone is enough, and says so."""
+        browser, answered = await self.enter(person)
+        told = answered.json()
+        assert told["status"] == "complete", told
+        assert told["session"]["acr"] == ("2" if self.way.is_multi_factor else "1")
+        assert (await browser.get("/auth/session")).json()["user"]["email"] == person.address
+
+    async def refused(self, answered: httpx2.Response, browser: Browser, before: int, *codes: str) -> None:
+        """An answer with one of these codes, which opened nothing."""
+        assert answered.json()["code"] in codes, answered.text
+        assert (await browser.get("/auth/session")).status_code == 401
+        assert len(await session_rows(self.kit)) == before
+
+
+@pytest.fixture
+async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+    """An engine with everything that ships, and one more way in."""
+    async with running(tmp_path, database=database_url, ribs=(*RIBS, KNOCK), **SETTINGS) as kit:
+        yield kit
+
+
+async def test_each_has_a_driver(tmp_path: Path) -> None:
+    """Whatever the engine has is walked through below, and nothing that it does not have; a new one is missed."""
+    hatch = Rib(name="hatch", ways=("hatch",))
+    async with running(tmp_path, ribs=(*RIBS, hatch)) as kit:
+        core = kit.engine.core
+        assert core.door.ways - set(WAYS) == {"hatch"}
+        assert set(WAYS) == core.door.ways - {"hatch"}
+        assert set(FACTORS) == set(core.factors.by_name)
+
+
+async def test_a_way_in_that_is_not_declared_opens_nothing(tmp_path: Path) -> None:
+    """A rib that forgot to declare its way in is told at the first try, so that it cannot stay unseen here."""
+    async with running(tmp_path, ribs=(*RIBS, replace(KNOCK, ways=()))) as kit:
+        await kit.signed_up("anna@example.com")
+        browser = kit.browser()
+        answered = await browser.post("/auth/knock", json={"email": "anna@example.com", "knocks": 3})
+        assert (answered.status_code, answered.json()["code"]) == (500, "internal_error")
+        assert await session_rows(kit) == []
+
+
+@pytest.mark.parametrize("way", NAMES)
+async def test_what_is_asked_and_what_opens(kit: Kit, way: str) -> None:
+    """Nothing enrolled, each factor, all of them, one that was only begun, and all removed by an operator.
+
+    What counts is asked for, all of it and nothing else; the right answer opens once, from the browser that asked, and
+    neither a wrong one nor somebody else's does.
+    """
+    stage = Stage(kit, way)
+    core = kit.engine.core
+    nobodys = [await stage.person(), *[await stage.person(one, counts=False) for one in stage.own]]
+    lost = await stage.person(*stage.own)
+    everything = await stage.person(*stage.own)
+    stranger = await stage.person(*stage.own)
+    lost_id = await account_id(kit, lost.address)
+    await changed(kit, lambda change: core.factors.reset(change, lost_id))
+    for person in (*nobodys, lost):
+        await stage.opens_at_once(person)
+    for person in (everything, *[await stage.person(one) for one in stage.own]):
+        if stage.way.is_multi_factor:
+            await stage.opens_at_once(person)
+            continue
+        assert stage.offered(person)
+        for name in stage.offered(person):
+            await _answered(stage, person, stranger, name)
+
+
+async def _answered(stage: Stage, person: Person, stranger: Person, name: str) -> None:
+    """One factor of one account: wrong, somebody else's, from another browser, right, and again."""
+    kit, driver, held = stage.kit, FACTORS[name], person.held[name]
+    browser, attempt = await stage.waits(person)
+    before = len(await session_rows(kit))
+    for unknown in ("nonsense", *(one for one in FACTORS if one not in person.held)):
+        body = {"attempt": attempt, "factor": unknown, "code": "000000"}
+        answered = await browser.post("/auth/login/factor", json=body)
+        await stage.refused(answered, browser, before, "invalid_credentials")
+    empty = await browser.post("/auth/login/factor", json={"attempt": attempt, "factor": name, "code": ""})
+    await stage.refused(empty, browser, before, "invalid_credentials")
+    await stage.refused(
+        await driver.miss(kit, browser, attempt, held), browser, before, "invalid_credentials"
+    )
+    if (
+        name not in kit.engine.core.factors.by_mailbox
+    ):  # there the challenge goes to the account's own mailbox
+        theirs = await driver.answer(kit, browser, attempt, stranger.held[name])
+        await stage.refused(theirs, browser, before, "invalid_credentials")
+    thief = kit.browser()
+    await stage.refused(await driver.answer(kit, thief, attempt, held), thief, before, "attempt_invalid")
+
+    done = await driver.answer(kit, browser, attempt, held)
+    assert done.json()["status"] == "complete", done.text
+    assert done.json()["session"]["acr"] == "2"
+    assert "mfa" in done.json()["session"]["amr"]
+    assert (await browser.get("/auth/session")).json()["user"]["email"] == person.address
+    assert len(await session_rows(kit)) == before + 1
+    again = await driver.answer(kit, browser, attempt, held)
+    assert again.json()["code"] == "attempt_invalid"
+    assert len(await session_rows(kit)) == before + 1
+
+
+@pytest.mark.parametrize("way", NAMES)
+async def test_an_account_that_may_not_be_used(kit: Kit, way: str) -> None:
+    """Disabled after the link was mailed, disabled or changed between the steps, locked by failures of this way in:
+    nothing opens, right as it may be, and nothing is spent; afterwards it opens again."""
+    stage = Stage(kit, way)
+    core = kit.engine.core
+    for person in (await stage.person(), await stage.person(*stage.own)):
+        who = await account_id(kit, person.address)
+        waiting = []
+        if person.held and not stage.way.is_multi_factor:
+            waiting = [(name, *(await stage.waits(person))) for name in stage.offered(person)]
+        late = kit.browser()
+        prepared = await stage.way.prepare(kit, late, person.address)
+        before = len(await session_rows(kit))
+        await set_status(kit, who, Status.DISABLED)
+        answered = await stage.way.enter(late, person.address, prepared)
+        await stage.refused(answered, late, before, "invalid_credentials")
+        await set_status(kit, who, Status.ACTIVE)
+        for name, browser, attempt in waiting:  # of another epoch, although the account may be used again
+            answered = await FACTORS[name].answer(kit, browser, attempt, person.held[name])
+            await stage.refused(answered, browser, before, "invalid_credentials")
+        await signin.unlock(core, person.address)
+
+        guesser = kit.browser("192.0.2.99")
+        prepared = await stage.way.prepare(kit, guesser, person.address)
+        pending = await stage.waits(person) if waiting else None
+        for _ in range(LOCK_AFTER):
+            missed = await stage.way.miss(guesser, person.address, prepared)
+            await stage.refused(missed, guesser, before, "invalid_credentials")
+        late, locked = await stage.enter(person)
+        assert locked.status_code == 429
+        await stage.refused(locked, late, before, "too_many_attempts", "account_locked")
+        if pending is not None:
+            name = stage.offered(person)[0]
+            answered = await FACTORS[name].answer(kit, *pending, person.held[name])
+            await stage.refused(answered, pending[0], before, "too_many_attempts", "account_locked")
+        await signin.unlock(core, person.address)
+        kit.clock.turn(SOON)
+        if waiting:
+            await stage.waits(person)
+        else:
+            await stage.opens_at_once(person)
+
+
+@pytest.mark.parametrize("way", NAMES)
+async def test_who_needs_a_factor_and_has_none(database_url: str, tmp_path: Path, way: str) -> None:
+    """Where a factor is required and the grace is over, one step opens nothing; what can be added is offered."""
+    given = SETTINGS | {"require_factor": "everybody", "factor_grace": "0s"}
+    async with running(tmp_path, database=database_url, ribs=(*RIBS, KNOCK), **given) as kit:
+        stage = Stage(kit, way)
+        await kit.signed_up("anna@example.com")
+        browser, answered = await stage.enter(Person("anna@example.com"))
+        if stage.way.is_multi_factor:
+            assert answered.json()["status"] == "complete"
+            return
+        assert answered.json()["status"] == "enrolment_required"
+        assert answered.json()["factors"] == list(kit.engine.core.factors.enrollable)
+        assert (await browser.get("/auth/session")).status_code == 401
+        assert await session_rows(kit) == []
+
+
+@pytest.mark.parametrize("way", NAMES)
+async def test_an_address_that_is_not_proven(database_url: str, tmp_path: Path, way: str) -> None:
+    """It opens nothing, however right, unless the way in itself proves the mailbox; then what a stranger may have
+    enrolled before is gone (L10)."""
+    root = base64.urlsafe_b64encode(World().bytes(32)).decode()
+    given = SETTINGS | {"database": database_url, "ribs": (*RIBS, KNOCK), "root_secret": root}
+    async with running(tmp_path, verify_email="optional", **given) as kit:
+        factors = [one for one in Stage(kit, way).own if one not in kit.engine.core.factors.by_mailbox]
+        body = {"email": "anna@example.com", "password": PASSWORD}
+        (await kit.browser().post("/auth/register", json=body)).raise_for_status()
+        browser = await kit.sign_in("anna@example.com")
+        for name in factors:
+            held = await FACTORS[name].begin(kit, browser, "anna@example.com")
+            await FACTORS[name].finish(kit, browser, held)
+        before = len(await session_rows(kit))
+    async with running(tmp_path, **given) as kit:
+        stage = Stage(kit, way)
+        browser, answered = await stage.enter(Person("anna@example.com"))
+        if stage.way.proves_mailbox:
+            assert answered.json()["status"] == "complete"
+            assert not (await browser.get("/auth/mfa")).json()["enabled"]
+        else:
+            await stage.refused(answered, browser, before, "email_not_verified")
