@@ -54,8 +54,8 @@ class Person:
             self.troubles.append(f"left: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        # Chromium drops the icon of a page that is left at once.
-        if request.failure != "net::ERR_ABORTED" or not request.url.endswith(".svg"):
+        # Chromium drops the icon of a page that is left at once, and calls a download a page that did not load.
+        if request.failure != "net::ERR_ABORTED" or not request.url.endswith((".svg", "/account/export")):
             self.troubles.append(f"failed: {request.url} {request.failure}")
 
     def _answered(self, response: Response) -> None:

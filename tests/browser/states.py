@@ -16,14 +16,14 @@ Look = Callable[[str, Person], Awaitable[None]]
 
 # Each of them, so that nobody walks past a page: what the walk must have looked at.
 SERVED: Final = (
-    "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm", "done",
-    "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many", "account",
-    "profile", "profile wrong", "emails", "email add", "email add wrong", "email waits", "email waits wrong",
-    "email link", "email added", "email primary", "email remove", "activity", "export", "security", "sessions", "end",
-    "end others", "others ended", "end others alone", "nothing", "stale form", "logout", "signed out", "claim",
-    "claim done", "claim spent", "mailbox", "mails", "mail text", "mail",
-    "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent", "password",
-    "password wrong",
+    "signup", "signup wrong", "signup typed", "check", "check wrong", "check resent", "check blank", "confirm",
+    "done", "spent", "resend", "resend wrong", "login", "login empty", "login wrong", "unverified", "too many",
+    "account", "profile", "profile wrong", "emails", "email add", "email add wrong", "email waits",
+    "email waits wrong", "email link", "email added", "email primary", "email remove", "activity", "export", "delete",
+    "deletion", "security", "sessions", "end", "end others", "others ended", "end others alone", "nothing",
+    "stale form", "logout", "signed out", "claim", "claim done", "claim spent", "mailbox", "mails", "mail text",
+    "mail", "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent",
+    "password", "password wrong",
 )  # fmt: skip
 STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
 
@@ -135,6 +135,10 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await look("activity", person)
     await person.open("/account/export")
     await look("export", person)
+    await person.open("/account/delete")
+    await look("delete", person)
+    await person.open("/deletion")
+    await look("deletion", person)
     await person.open("/account/security")
     await look("security", person)
     await person.open("/account/sessions")

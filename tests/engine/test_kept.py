@@ -16,6 +16,7 @@ UNTOLD: Final = {
     "once": "hashes of single-use secrets, for a day at most",
     "outbox": "sealed mails on their way to the owner",
     "throttle": "counters under keyed hashes, which name nobody",
+    "deleted_account": "ids of accounts that are gone, for two days",
     "keyring": "keys of the deployment",
     "keyring_state": "keys of the deployment",
     "signing_key": "keys of the deployment",
@@ -35,3 +36,23 @@ def test_names_are_unique() -> None:
     (one,) = [rib for rib in RIBS if rib.name == "totp"]
     with pytest.raises(Misuse, match="same name"):
         kept((*RIBS, Rib(name="another", kept=one.kept)))
+
+
+# Columns that hold an account's id but go on without the account, and why.
+OUTLIVE: Final = {
+    ("journal", "account_id"): "what happened stays; what is about a person is taken out",
+    ("deleted_account", "account_id"): "says whose journal is to be cleaned",
+}
+
+
+def test_nothing_outlives_its_account() -> None:
+    """Each column with an account's id goes with the account, by its foreign key, or here why not."""
+    columns = [column for table in metadata.tables.values() for column in table.columns]
+    loose = {
+        (column.table.name, column.name)
+        for column in columns
+        if column.name == "account_id" and not any(key.ondelete == "CASCADE" for key in column.foreign_keys)
+    }
+    assert loose == OUTLIVE.keys()
+    others = {key.ondelete for column in columns for key in column.foreign_keys}
+    assert others == {"CASCADE"}, "a row that stays would keep its account from going"

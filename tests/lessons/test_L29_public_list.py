@@ -24,6 +24,7 @@ PUBLIC = {
     ("POST", "/auth/refresh"),
     ("POST", "/auth/register"),
     ("POST", "/auth/token"),
+    ("GET", "/deletion"),
     ("GET", "/login"),
     ("POST", "/login"),
     ("GET", "/login/enrol"),

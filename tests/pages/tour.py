@@ -14,7 +14,7 @@ PLAIN = (
     "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
-    "export",
+    "export", "delete", "deletion", "deletion blank",
 )  # fmt: skip
 
 
@@ -35,6 +35,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     day.words[account_id] = "mellow"
     await _second_factor(anna, email, seen)
     await _recovering(kit, visitor(kit), email, name, seen)
+    await _leaving(kit, visitor(kit), seen)
     return seen
 
 
@@ -133,3 +134,12 @@ async def _recovering(kit: Kit, anna: Visitor, email: str, name: str, seen: dict
         seen["reset"], "/recover/reset", new_password="another harbour seventeen lanterns"
     )
     seen["reset spent"] = await anna.open("/recover/reset")
+
+
+async def _leaving(kit: Kit, berta: Visitor, seen: dict[str, Page]) -> None:
+    seen["deletion blank"] = await berta.open("/deletion")
+    email = f"{kit.engine.core.world.id()}@example.com"
+    await kit.signed_up(email)
+    await berta.submit(await berta.open("/login"), "/login", identifier=email, password=PASSWORD)
+    seen["delete"] = await berta.open("/account/delete")
+    seen["deletion"] = await berta.submit(seen["delete"], "/account/delete")

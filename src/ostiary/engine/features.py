@@ -6,6 +6,7 @@ from ostiary.features.account import manifest as account
 from ostiary.features.activity import manifest as activity
 from ostiary.features.backup_codes import manifest as backup_codes
 from ostiary.features.claim import manifest as claim
+from ostiary.features.deletion import manifest as deletion
 from ostiary.features.email_code import manifest as email_code
 from ostiary.features.email_verification import manifest as email_verification
 from ostiary.features.emails import manifest as emails
@@ -37,6 +38,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     emails.RIB,
     activity.RIB,
     export.RIB,
+    deletion.RIB,
     claim.RIB,
     keys.RIB,
 )

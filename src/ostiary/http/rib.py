@@ -52,7 +52,7 @@ class Rib:
     ways: tuple[str, ...] = ()
     factors: Callable[[Parts], Sequence[Factor]] = field(default=_nothing)
     spares: Callable[[Parts], Sequence[Spare]] = field(default=_nothing)
-    chores: Callable[[Parts], Sequence[Chore]] = field(default=_nothing)
+    chores: Callable[[Core], Sequence[Chore]] = field(default=_nothing)
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()
     account_sections: tuple[AccountSection, ...] = ()

@@ -71,6 +71,7 @@ async def test_the_document(tmp_path: Path, database_url: str) -> None:
         assert told["account"] | {"created_at": "", "updated_at": ""} == {
             "id": await account_id(kit, ANNA), "status": "active", "name": "Anna", "profile": {"city": "Oslo"},
             "locale": "en", "created_at": "", "updated_at": "",
+            "deletion_due_at": None,
         }  # fmt: skip
         (address,) = told["identifiers"]
         assert (address["value"], address["is_primary"]) == (ANNA, True)

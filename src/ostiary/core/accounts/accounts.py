@@ -84,6 +84,7 @@ class Account:
         is_email_verified: Whether its owner has proven that address.
         security_epoch: Raised when everything that was proven before shall count for nothing.
         created_at: When it was made.
+        deletion_due_at: When it will be deleted, as `lock` has found it; None otherwise.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Account:
     is_email_verified: bool
     security_epoch: int
     created_at: datetime
+    deletion_due_at: datetime | None = None
 
     @property
     def is_active(self) -> bool:
@@ -115,6 +117,7 @@ def from_row(row: store.AccountRow) -> Account:
         row.email_verified_at is not None,
         row.security_epoch,
         from_micros(row.created_at),
+        None if row.deletion_due_at is None else from_micros(row.deletion_due_at),
     )
 
 

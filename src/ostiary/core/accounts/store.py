@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from ostiary.storage.schema import flag, metadata, moment, number, text
 from ostiary.storage.statement import Query, command
 
+_IS_LEAVING: Final = sa.text("deletion_due_at IS NOT NULL")
+
 account: Final = sa.Table(
     "account",
     metadata,
@@ -22,6 +24,13 @@ account: Final = sa.Table(
     moment("created_at"),
     moment("updated_at"),
     text("locale", nullable=True),  # BCP 47; in which mails to its owner are written
+    moment("deletion_due_at", nullable=True),  # when it will be deleted, unless somebody signs in before
+    sa.Index(
+        "ix_account_deletion_due_at",
+        "deletion_due_at",
+        sqlite_where=_IS_LEAVING,
+        postgresql_where=_IS_LEAVING,
+    ),
 )
 identifier: Final = sa.Table(
     "identifier",
@@ -86,7 +95,7 @@ class PasswordRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account with its primary address."""
+    """An account with its primary address; when it will be deleted only where its row was locked."""
 
     id: str
     status: str
@@ -95,6 +104,7 @@ class AccountRow:
     created_at: int
     email: str | None
     email_verified_at: int | None
+    deletion_due_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,7 @@ FIND: Final = Query(
 # Taking the row's lock puts concurrent sign-ins of one account in a line: limits per account then hold.
 LOCK: Final = Query(
     "accounts.lock",
-    sa.select(*_account_columns)
+    sa.select(*_account_columns, account.c.deletion_due_at)
     .select_from(_with_primary)
     .where(account.c.id == bindparam("id"))
     .with_for_update(of=account),

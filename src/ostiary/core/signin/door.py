@@ -375,7 +375,8 @@ class Door:
             span=None if is_cookie else self._tokens.span,
             until=step.until,
         )
-        await change.emit(SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id))
+        signed_in = SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id)
+        await change.emit(signed_in.carrying(account))
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
         if is_cookie:
