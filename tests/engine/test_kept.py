@@ -56,3 +56,11 @@ def test_nothing_outlives_its_account() -> None:
     assert loose == OUTLIVE.keys()
     others = {key.ondelete for column in columns for key in column.foreign_keys}
     assert others == {"CASCADE"}, "a row that stays would keep its account from going"
+
+
+def test_going_reads_no_whole_table() -> None:
+    """Each foreign key stands first in an index: what goes with a row is found without looking at all others."""
+    for table in metadata.tables.values():
+        indexes = [list(table.primary_key.columns), *(list(index.columns) for index in table.indexes)]
+        first = {columns[0].name for columns in indexes if columns}
+        assert {column.name for column in table.columns if column.foreign_keys} <= first, table.name

@@ -2,13 +2,19 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
 
 from ostiary.core.accounts.accounts import DISABLED, ENABLED, Status
-from ostiary.core.change import Change
-from ostiary.testing import Kit
+from ostiary.core.change import Change, on
+from ostiary.engine.features import RIBS
+from ostiary.features.deletion.flow import DELETED
+from ostiary.http.rib import Rib
+from ostiary.kernel.errors import Unavailable
+from ostiary.kernel.events import Event
+from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, answer, changed, dump, journalled, login, set_status
 from tests.features.deletion.stage import ANNA, BERT, GRACE, LATE, ask, mentions, subjects, work
@@ -98,9 +104,10 @@ async def test_everything_goes(kit: Kit) -> None:
         "totp",
         "email_wish",
     }
-    kit.clock.turn(GRACE)
+    kit.clock.turn(GRACE - timedelta(minutes=30))
     await kit.browser().post("/auth/password/forgot", json={"email": ANNA})
     token = (await kit.mail_to(ANNA, count=4))["links"][0].partition("token=")[2]
+    kit.clock.turn(timedelta(minutes=30))
     await work(kit)
     mail = await kit.mail_to(ANNA, count=5)
     assert mail["subject"] == "Your ostiary account is deleted"
@@ -139,7 +146,7 @@ async def test_a_disabled_account_goes_too(kit: Kit) -> None:
     await set_status(kit, owner, Status.DISABLED)
     kit.clock.turn(GRACE)
     await work(kit)
-    assert mentions(await dump(kit), owner) <= {"journal", "deleted_account"}
+    assert mentions(await dump(kit), owner) <= {"journal", "deleted_account", "once"}
     assert DISABLED.name in await journalled(kit)
 
 
@@ -188,9 +195,33 @@ async def test_signing_in_while_it_is_deleted(kit: Kit) -> None:
             assert row[-1] is None
         else:
             assert (signed_in.status_code, session.status_code) == (401, 401)
-            assert mentions(stored, owner) <= {"journal", "deleted_account"}
+            assert mentions(stored, owner) <= {"journal", "deleted_account", "once"}
     events = await journalled(kit)
     assert (events.count("account_deletion_undone"), events.count("account_deleted")) == (stays, 6 - stays)
+
+
+async def test_one_that_cannot_go_keeps_no_other(tmp_path: Path, database_url: str) -> None:
+    """What fails for one account is tried again later, and the accounts behind it in the line go."""
+    stuck: list[str] = []
+
+    async def fail(change: Change, event: Event) -> None:
+        if event.account_id in stuck:
+            raise Unavailable("for a test")
+
+    extra = Rib(name="extra", subscribers=lambda parts: (on(DELETED, fail),))
+    async with running(tmp_path, database=database_url, ribs=(*RIBS, extra)) as kit:
+        for address in (ANNA, BERT):
+            await ask(await kit.signed_in(address))
+        anna, bert = await account_id(kit, ANNA), await account_id(kit, BERT)
+        stuck.append(anna)
+        kit.clock.turn(GRACE)
+        await work(kit)
+        stored = await dump(kit)
+        assert mentions(stored, bert) <= {"journal", "deleted_account", "once"}
+        assert mentions(stored, anna) >= {"account", "identifier", "session"}
+        stuck.clear()
+        await work(kit)
+        assert mentions(await dump(kit), anna) <= {"journal", "deleted_account", "once"}
 
 
 async def test_a_long_journal_is_cleaned_in_parts(kit: Kit) -> None:

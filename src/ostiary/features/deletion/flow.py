@@ -1,5 +1,6 @@
 """Owns the deletion of an account: asking for it, undoing it by signing in, and doing it when the grace is over."""
 
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -12,6 +13,7 @@ from ostiary.core.wiring import Core
 from ostiary.features.deletion import store
 from ostiary.features.deletion.settings import DeletionSettings
 from ostiary.features.deletion.store import Gone
+from ostiary.kernel.errors import Unavailable
 from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
@@ -44,6 +46,7 @@ DELETED: Final = EventType(
 EVENTS: Final = (REQUESTED, UNDONE, DELETED)
 
 _AT_ONCE: Final = 50
+_log: Final = logging.getLogger("ostiary.deletion")
 _ROWS_AT_ONCE: Final = 500
 # Until then whoever holds an old link or a half-done sign-in may still cause rows about the account that was.
 _LATE_ROWS: Final = timedelta(days=2)
@@ -106,8 +109,12 @@ async def delete_due(core: Core) -> int:
     due = await core.database.all(store.DUE, now=core.world.micros(), limit=_AT_ONCE)
     count = 0
     for account_id in due:
-        async with core.runner.flow(Origin()) as flow:
-            count += await flow.change(partial(_delete, account_id))
+        try:
+            async with core.runner.flow(Origin()) as flow:
+                count += await flow.change(partial(_delete, account_id))
+        except Unavailable as error:
+            # One that cannot go now must not keep the others here; the next run tries it again.
+            _log.warning("account %s could not be deleted: %s", account_id, error)
     return count
 
 
