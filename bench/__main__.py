@@ -16,12 +16,11 @@ from typing import Final
 
 from bench import gauges, people, tokens, yardsticks
 from bench.load import Job, Load, ask
-from bench.report import Flood, Report, Route, spread
+from bench.report import RESULTS, Flood, Report, Route, keep, spread
 from bench.servers import Server, Servers
 from bench.statements import count_statements
 from tests.support.postgres import PostgresServer
 
-RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _JSON: Final = {"Content-Type": "application/json"}
 _PROBES: Final = 200.0
 _MOST_GROWTH: Final = 3.0
@@ -218,7 +217,7 @@ def main() -> None:
     text = run(plan, " ".join(words)).text()
     print(text, end="")
     if given.write:
-        RESULTS.write_text(text, encoding="utf-8")
+        keep(text)
 
 
 if __name__ == "__main__":

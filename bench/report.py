@@ -1,10 +1,17 @@
 """Owns how figures are shown: one Markdown text, printed, and kept in RESULTS.md when asked to."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from bench.gauges import Machine, middle
 from bench.statements import Count
+
+RESULTS: Final = Path(__file__).parent / "RESULTS.md"
+# Sections that runs of their own write.
+APART: Final = ("## Asking for a new password while the mail server stalls",)
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
@@ -14,6 +21,28 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
         return "–"
     shown = f"{middle(ordered):.{digits}f}"
     return shown if len(ordered) == 1 else f"{shown} ({ordered[0]:.{digits}f}–{ordered[-1]:.{digits}f})"
+
+
+def placed(held: str, text: str, title: str = "") -> str:
+    """The results with a text in place of what stood there.
+
+    Args:
+        held: The results so far.
+        text: The whole of what a run says, without the sections of other runs.
+        title: The section that it is; unless given, everything but the sections in `APART`.
+    """
+    parts = dict.fromkeys(("", *APART), "")
+    for part in re.split(r"(?m)^(?=## )", held):
+        name = part.partition("\n")[0]
+        parts[name if name in APART else ""] += part
+    parts[title] = text
+    return "\n".join(part.strip("\n") + "\n" for part in parts.values() if part)
+
+
+def keep(text: str, title: str = "") -> None:
+    """Write a text into the results; see `placed`."""
+    held = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    RESULTS.write_text(placed(held, text, title), encoding="utf-8")
 
 
 @dataclass(slots=True)

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bench.report import APART, placed
+
 ROOT = Path(__file__).parents[2]
 ROWS = (
     "bare ASGI hello",
@@ -51,3 +55,27 @@ def test_the_bench_measures_every_row() -> None:
     for name in ROWS:
         assert any(character.isdigit() for character in rows[name][0]), name
     assert (kept.read_bytes() if kept.exists() else None) == before
+
+
+def test_a_run_replaces_its_own_section() -> None:
+    """What one run writes leaves the sections of other runs as they were."""
+    (title,) = APART
+    whole, section = "# All\n\n## Some\n\n1\n", f"{title}\n\n2\n"
+    both = placed(whole, section, title)
+    assert both == f"{whole}\n{section}"
+    assert placed(both, whole.replace("1", "3")) == both.replace("1", "3")
+    assert placed(both, section.replace("2", "4"), title) == both.replace("2", "4")
+    assert placed("", whole) == whole
+
+
+@pytest.mark.slow
+def test_the_mail_trouble_is_measured() -> None:
+    """One short round on SQLite prints both rows with figures, and writes nothing unless told to."""
+    kept = ROOT / "bench" / "RESULTS.md"
+    before = kept.read_bytes()
+    command = [sys.executable, "-m", "bench.mail_trouble", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for name in ("| SQLite, mails leave | ", "| SQLite, it stalls | "):
+        assert done.stdout.partition(name)[2][:1].isdigit(), done.stdout
+    assert kept.read_bytes() == before

@@ -177,12 +177,13 @@ class RudeServer:
 
 
 @asynccontextmanager
-async def serve_rudely(where: str) -> AsyncIterator[RudeServer]:
+async def serve_rudely(where: str, port: int = 0) -> AsyncIterator[RudeServer]:
     """Run a server that misbehaves.
 
     Args:
         where: "stall" never answers DATA's end; "greet" stalls before the greeting; "mid-data" hangs up while the
             message comes in; "after-data" accepts the message and hangs up without a word.
+        port: Where; 0 for any free one.
     """
     made = RudeServer()
     visitors: set[asyncio.Task[Any]] = set()
@@ -199,7 +200,7 @@ async def serve_rudely(where: str) -> AsyncIterator[RudeServer]:
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(talk, "127.0.0.1", port)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made
