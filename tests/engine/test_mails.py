@@ -1,7 +1,10 @@
 """Every mail of the whole engine can be sent, read and translated."""
 
 import re
+from datetime import timedelta
+from functools import partial
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,11 @@ from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.sources import HTML, SUFFIXES, TEXT
 from ostiary.engine.features import RIBS
 from ostiary.engine.wire import mails
+from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
+from ostiary.testing import running
+from tests.core.signin.stage import changed
 from tests.pages.reading import read
 
 MAILS = {f"{rib}/{mail.name}": mail for rib, declared in mails(RIBS).items() for mail in declared}
@@ -106,3 +112,21 @@ def test_a_bare_word_is_seen() -> None:
         bare_words(f"x{HTML}", '<p style="margin:0">{# no #}Hello</p><a title="You" href="/x">')
         == "Hello You"
     )
+
+
+async def test_a_mail_with_a_lifetime_says_until_when(tmp_path: Path) -> None:
+    """Who sends a link or code without `expires_at` hears of it at once: operators would send it again too late."""
+    perishable = [mail for mail in MAILS.values() if any(name.endswith("_lifetime") for name in mail.example)]
+    assert {"verify_email", "reset_password", "magic_link", "email_code"} <= {
+        mail.name for mail in perishable
+    }
+    async with running(tmp_path) as kit:
+        post = kit.engine.core.post
+        for mail in perishable:
+            send = partial(
+                post.send, template=mail.name, to="anna@example.com", context=mail.example, language="en"
+            )
+            with pytest.raises(Misuse, match="expires_at"):
+                await changed(kit, send)
+            await changed(kit, partial(send, expires_at=kit.clock.now() + timedelta(hours=1)))
+            assert (await kit.mail_to("anna@example.com"))["subject"]

@@ -74,6 +74,15 @@ async def test_a_strangers_language_reaches_no_owner(kit: Kit) -> None:
     assert (await kit.mail_to(ANNA, count=3))["subject"] == "Ihr Konto bei ostiary ist vorübergehend gesperrt"
 
 
+async def test_links_that_anybody_can_ask_for_are_in_the_owners_language(kit: Kit) -> None:
+    """A link for a new password, and one to sign in with: strangers choose neither words nor language of a mail."""
+    await register(kit, GERMAN)
+    await prove(kit, GERMAN)
+    for number, path in enumerate(("/auth/password/forgot", "/auth/magic-link")):
+        (await kit.browser().post(path, json={"email": ANNA}, headers=ENGLISH)).raise_for_status()
+        assert (await kit.mail_to(ANNA, count=2 + number))["language"] == "de"
+
+
 async def test_a_resent_mail_stays_in_its_language(kit: Kit) -> None:
     """Whoever asks for it again."""
     await register(kit, GERMAN)

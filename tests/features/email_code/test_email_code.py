@@ -77,6 +77,15 @@ async def test_switched_on_and_used(kit: Kit) -> None:
     assert (await answer(other, await waits(other), right, "email_code")).status_code == 401
 
 
+async def test_a_strangers_language_reaches_no_owner(kit: Kit) -> None:
+    """The mail is in the language of the account, whoever asks for it."""
+    await enrolled(kit)
+    german = kit.browser(headers={"accept-language": "de"})
+    await asked(german, await waits(german))
+    await code(kit, 2)
+    assert (await kit.mail_to(ANNA))["language"] == "en"
+
+
 async def test_a_code_belongs_to_one_sign_in(kit: Kit) -> None:
     """The code that one sign-in asked for is worth nothing in another one, nor for switching anything on."""
     signed_in = await enrolled(kit)

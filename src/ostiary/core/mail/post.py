@@ -77,7 +77,8 @@ class Post:
             The outbox row's id, which is also the left half of the Message-ID.
 
         Raises:
-            Misuse: there is no such template, or the context is not what its example says.
+            Misuse: there is no such template, the context is not what its example says, or it has a lifetime
+                (`link_lifetime` and the like) without `expires_at`.
         """
         if template not in self._examples:
             raise Misuse(f"there is no mail template {template!r}: declare it in the manifest's mails")
@@ -85,6 +86,10 @@ class Post:
             raise Misuse(
                 f"mail template {template!r}: context and example differ in {', '.join(sorted(wrong))}; an operator's "
                 "template may use exactly what the example names"
+            )
+        if expires_at is None and any(name.endswith("_lifetime") for name in context):
+            raise Misuse(
+                f"mail template {template!r}: say with expires_at when what the mail brings stops working"
             )
         payload = {
             "template": template,

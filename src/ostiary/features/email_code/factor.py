@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.accounts.address import find_email
 from ostiary.core.change import Change
@@ -35,14 +36,18 @@ async def send(parts: Parts, change: Change, account: Account, subject: str) -> 
     address = find_email(account.email)
     told = {"account": account.id, "mailbox": address.normal if address else account.email}
     code = await parts.once.issue_code(change, use(parts), subject, told)
+    lifetime = parts.settings.of(EmailCodeSettings).email_code_lifetime
+    owner, *_ = await accounts.recipients(change, account.id)
     context = {
         "code": code.reveal(),
-        "code_lifetime": parts.settings.of(EmailCodeSettings).email_code_lifetime,
+        "code_lifetime": lifetime,
         "at": change.now,
         "ip": change.origin.ip,
         "device": describe_device(change.origin.user_agent),
     }
-    await parts.post.send(change, MAIL, account.email, context)
+    await parts.post.send(
+        change, MAIL, owner.address, context, language=owner.locale, expires_at=change.now + lifetime
+    )
 
 
 class EmailCodeFactor(Factor):

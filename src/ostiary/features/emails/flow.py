@@ -216,7 +216,14 @@ async def _mail(core: Core, change: Change, account_id: str, address: Address) -
         **asked,
     }
     await change.emit(REQUESTED(account_id))
-    await core.post.send(change, CONFIRM_MAIL, address.shown, context, live=not is_taken)
+    await core.post.send(
+        change,
+        CONFIRM_MAIL,
+        address.shown,
+        context,
+        live=not is_taken,
+        expires_at=change.now + settings.new_email_link_lifetime,
+    )
     # In the spelling that was proven: some mail systems tell Anna@ from anna@.
     to, language = (owner.shown, owner.locale) if owner is not None and is_taken else (address.shown, "")
     await core.post.send(change, TAKEN_MAIL, to, {}, live=is_taken, language=language)

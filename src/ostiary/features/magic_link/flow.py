@@ -91,8 +91,16 @@ async def _issue(core: Core, change: Change, asked: Asked) -> None:
         "ip": change.origin.ip,
         "device": describe_device(change.origin.user_agent),
     }
-    # To the spelling that was proven: some mail systems tell Anna@ from anna@.
-    await core.post.send(change, MAIL, owner.shown if owner else address.shown, context, live=live)
+    await core.post.send(
+        change,
+        MAIL,
+        # To the spelling that was proven: some mail systems tell Anna@ from anna@.
+        owner.shown if owner else address.shown,
+        context,
+        live=live,
+        language=owner.locale if owner else "",
+        expires_at=change.now + settings.magic_link_lifetime,
+    )
 
 
 async def look(core: Core, token: Secret, asked: Asked | None) -> str | None:

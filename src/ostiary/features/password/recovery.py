@@ -176,7 +176,15 @@ async def _send(core: Core, change: Change, aim: Aim, language: str, *, is_live:
         "ip": change.origin.ip,
         "device": describe_device(change.origin.user_agent),
     }
-    await core.post.send(change, MAIL, aim.address.shown, context, live=is_live, language=language)
+    await core.post.send(
+        change,
+        MAIL,
+        aim.address.shown,
+        context,
+        live=is_live,
+        language=language,
+        expires_at=change.now + settings.reset_link_lifetime,
+    )
 
 
 async def look(core: Core, token: Secret) -> Aim | None:
