@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="paired rounds (default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="also write RESULTS.md")
     given = parser.parse_args()
-    rounds, seconds, rate = (1, 0.5, 40.0) if given.quick else (given.rounds, 8.0, 30.0)
+    rounds, seconds, rate = (1, 0.5, 40.0) if given.quick else (given.rounds, 6.0, 60.0)
     watch = gauges.OthersWatch()
     rows = measure(rounds, seconds, rate, has_postgres=not given.quick)
     command = " ".join(["python -m bench.mail_trouble", *sys.argv[1:]])
