@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import pyotp
 from playwright.async_api import Browser
 
 from ostiary.testing import Kit
 from tests.browser.person import FIREFOX, Person, account, link_token, sitting
+from tests.features.email_code.test_email_code import code
 from tests.support.server import PROGRAM, Server, environment
 
 # Looks at what somebody has before them, under a name.
@@ -25,7 +27,11 @@ SERVED: Final = (
     "mail", "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent",
     "password", "password wrong",
 )  # fmt: skip
-STOOD: Final = ("factor", "factor wrong", "factor empty", "closed")
+STOOD: Final = (
+    "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
+    "needed", "app remove needed", "factors", "app new", "app confirm", "app wrong", "codes", "factors one",
+    "app remove", "codes ask", "mail code", "mail code confirm", "factor mail",
+)  # fmt: skip
 
 
 async def walk_served(browser: Browser, server: Server, look: Look) -> None:
@@ -50,6 +56,66 @@ async def walk_factor(browser: Browser, kit: Kit, email: str, look: Look) -> Non
             await person.page.get_by_role("main").get_by_role("textbox").fill(word)
             await person.press("Go on")
             await look(state, person)
+
+
+async def walk_enrolment(browser: Browser, kit: Kit, email: str, look: Look) -> None:
+    """Adding a second step at the door, where everybody needs one; then the last one stays."""
+    async with sitting(browser, kit.base_url) as person:
+        await person.sign_in(email)
+        await look("enrol", person)
+        await person.press("Set up an authenticator app")
+        await look("enrol app", person)
+        await person.fill("First code", "12345")
+        await person.press("Go on")
+        await look("enrol wrong", person)
+        await person.fill("First code", await _code_of_key(person, kit))
+        await person.press("Go on")
+        await look("enrol codes", person)
+        await person.open("/account/factors")
+        await look("needed", person)
+        apps = await person.page.evaluate("fetch('/auth/mfa').then((answer) => answer.json())")
+        await person.open(f"/account/factors/totp/{apps['factors'][0]['id']}/remove")
+        await look("app remove needed", person)
+
+
+async def walk_two_steps(browser: Browser, kit: Kit, email: str, look: Look) -> None:
+    """The account's pages about second steps, with codes by mail allowed."""
+    async with sitting(browser, kit.base_url) as person:
+        await person.sign_in(email)
+        await person.open("/account/factors")
+        await look("factors", person)
+        await person.press("Add an authenticator app", role="link")
+        await look("app new", person)
+        await person.fill("What do you call it? (optional)", "The phone with the long name in my left pocket")
+        await person.press("Go on")
+        await look("app confirm", person)
+        await person.fill("Code from the app", "12345")
+        await person.press("Confirm")
+        await look("app wrong", person)
+        await person.fill("Code from the app", await _code_of_key(person, kit))
+        await person.press("Confirm")
+        await look("codes", person)
+        await person.press("I have saved them", role="link")
+        await look("factors one", person)
+        await person.page.get_by_role("main").get_by_role("link", name="Remove").click()
+        await look("app remove", person)
+        await person.open("/account/factors/backup-codes")
+        await look("codes ask", person)
+        await person.open("/account/factors/email-code")
+        await look("mail code", person)
+        await person.press("Mail me a code")
+        await look("mail code confirm", person)
+        await person.fill("Code from the mail", await code(kit, 1, email))
+        await person.press("Confirm")
+        await person.context.clear_cookies()
+        await person.sign_in(email)
+        await person.press("Use instead: Code that we mail you", role="link")
+        await look("factor mail", person)
+
+
+async def _code_of_key(person: Person, kit: Kit) -> str:
+    key = await person.page.locator(".key").inner_text()
+    return pyotp.TOTP(key.replace(" ", "").strip()).at(kit.clock.now())
 
 
 async def walk_closed(browser: Browser, kit: Kit, look: Look) -> None:

@@ -10,7 +10,15 @@ from ostiary.engine.features import RIBS
 from tests.browser.conftest import Seat
 from tests.browser.person import Person, account
 from tests.browser.stand import standing
-from tests.browser.states import SERVED, STOOD, walk_closed, walk_factor, walk_served
+from tests.browser.states import (
+    SERVED,
+    STOOD,
+    walk_closed,
+    walk_enrolment,
+    walk_factor,
+    walk_served,
+    walk_two_steps,
+)
 from tests.support.ribs import WordOfTheDay
 from tests.support.server import Server
 from tests.support.tree import ROOT
@@ -77,6 +85,13 @@ async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPath
         await walk_factor(browser, kit, email, seen.look)
     async with standing(tmp_path_factory.mktemp("closed"), registration_open=False) as kit:
         await walk_closed(browser, kit, seen.look)
+    required: dict[str, Any] = {"require_factor": "everybody", "factor_grace": "0s"}
+    async with standing(tmp_path_factory.mktemp("required"), **required) as kit:
+        await kit.signed_up(email)
+        await walk_enrolment(browser, kit, email, seen.look)
+    async with standing(tmp_path_factory.mktemp("steps"), email_code=True) as kit:
+        await kit.signed_up(email)
+        await walk_two_steps(browser, kit, email, seen.look)
     return seen
 
 

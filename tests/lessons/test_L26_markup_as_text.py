@@ -46,7 +46,8 @@ def test_the_probe_sees_markup() -> None:
 async def test_a_name_is_text_on_every_page(tmp_path: Path, name: str) -> None:
     """A display name, an identifier and an address made of markup, through every page in every state."""
     day = WordOfTheDay()
-    async with running(tmp_path, ribs=(*RIBS, day.rib), site_name=name, support_contact=name) as kit:
+    given = {"site_name": name, "support_contact": name, "email_code": True}
+    async with running(tmp_path, ribs=(*RIBS, day.rib), **given) as kit:  # type: ignore[arg-type]
         pages = await tour(kit, day, "anna@example.com", name)
     for where, page in pages.items():
         assert is_harmless(page), where

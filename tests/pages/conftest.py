@@ -34,5 +34,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
 
 async def _walk(folder: Path) -> dict[str, Page]:
     day = WordOfTheDay()
-    async with running(folder, ribs=(*RIBS, day.rib), support_contact="help@example.com") as kit:
+    given = {"support_contact": "help@example.com", "email_code": True}
+    async with running(folder, ribs=(*RIBS, day.rib), **given) as kit:  # type: ignore[arg-type]
         return await tour(kit, day, "anna@example.com")

@@ -21,6 +21,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "signup wrong": 422, "check wrong": 400, "login wrong": 401, "unverified": 403, "resend wrong": 422,
         "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
+        "app new wrong": 422, "app wrong": 422, "mail code wrong": 422,
         "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
         "email add wrong": 422, "email waits wrong": 400,
     }  # fmt: skip
@@ -61,6 +62,8 @@ def test_every_field_has_its_label_and_says_what_it_wants(pages: dict[str, Page]
             seen.add(given["name"])
             assert page.tree.one("label", for_=given["id"]).text, name
             wanted = AUTOCOMPLETE.get(given["name"], given["autocomplete"])
+            if name.startswith("app new"):
+                wanted = "off"  # how an app is called is nobody's own name
             assert given["autocomplete"] == wanted, name
             assert not {"onpaste", "readonly", "disabled"} & set(given), name
             for word in given.get("aria-describedby", "").split():
@@ -116,14 +119,17 @@ def test_nothing_inline_and_nothing_from_elsewhere(pages: dict[str, Page]) -> No
 
 
 def test_every_address_stays_here(pages: dict[str, Page]) -> None:
-    """Links and forms are paths on our own origin (L08); the only other one writes to the support contact."""
+    """Links and forms are paths on our own origin (L08); the others write to the support contact, open an
+    authenticator app, or hold a file themselves."""
     for name, page in pages.items():
         for one in page.tree.walk():
             for attribute in ("href", "src", "action", "formaction"):
                 target = one.attributes.get(attribute, "/")
                 parts = urlsplit(target)
                 is_ours = not parts.scheme and not parts.netloc and target[0] in "/#"
-                assert is_ours or target == "mailto:help@example.com", (name, target)
+                is_app = name.startswith("app") and target.startswith("otpauth://totp/ostiary:")
+                is_file = name.startswith("codes") and target.startswith("data:text/plain;charset=utf-8,")
+                assert is_ours or is_app or is_file or target == "mailto:help@example.com", (name, target)
 
 
 def test_nothing_is_kept_by_caches(pages: dict[str, Page]) -> None:

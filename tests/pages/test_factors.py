@@ -1,16 +1,19 @@
 """Two-step sign-in by pages alone, without a script: add an app, use it, lose it, and come back."""
 
+from pathlib import Path
 from urllib.parse import unquote
 
 import pyotp
 
 from ostiary.features.factors import flow
-from ostiary.testing import Kit
+from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
+from tests.features.email_code.test_email_code import code
 from tests.features.totp.stage import STEP
 from tests.pages.reading import Page, Visitor, visitor
 
 ANNA = "anna@example.com"
+MAIL, CONFIRM = "/account/factors/email-code", "/account/factors/email-code/confirm"
 
 
 async def _sign_in(kit: Kit) -> tuple[Visitor, Page]:
@@ -66,7 +69,44 @@ async def test_add_use_lose_and_come_back(kit: Kit) -> None:
     )
     asked = await anna.open(remove)
     assert "It is the last one" in asked.text
-    assert "The app was removed." in (await anna.submit(asked, remove)).text
+    assert "Removed: authenticator app." in (await anna.submit(asked, remove)).text
+
+
+async def test_codes_by_mail_on_and_off(database_url: str, tmp_path: Path) -> None:
+    """Where the deployment allows it: mailed, typed, on; the sign-in takes one; off again. Elsewhere it is no page."""
+    async with running(tmp_path, database=database_url, email_code=True) as kit:
+        await kit.signed_up(ANNA)
+        anna, _ = await _sign_in(kit)
+        assert "Use codes by mail" in (await anna.open("/account/factors")).text
+        explained = await anna.open(MAIL)
+        assert ANNA in explained.tree.one("main").text
+        asked = await anna.submit(explained, MAIL)
+        assert asked.heading == "Type the code from the mail"
+        again = await anna.submit(asked, MAIL)
+        assert "We have sent another mail." in again.text
+        wrong = await anna.submit(again, CONFIRM, code="12345")
+        assert (wrong.status, wrong.title) == (422, "Error: Type the code from the mail · ostiary")
+        saved = await anna.submit(wrong, CONFIRM, code=await code(kit, 2))
+        assert saved.heading == "Save your backup codes"
+        assert (await anna.open("/account")).status == 200, "the session has risen and goes on"
+        listed = await anna.open("/account/factors")
+        assert "Use codes by mail" not in listed.text
+        assert "Codes by mail" in listed.text
+
+        bert, factor = await _sign_in(kit)
+        sent = await bert.submit(factor, "/login/factor/challenge")
+        home = await bert.submit(sent, "/login/factor", code=await code(kit, 3))
+        assert home.answer.url.path == "/account"
+        off = await bert.submit(await bert.open(f"{MAIL}/remove"), f"{MAIL}/remove")
+        assert "Removed: codes by mail." in off.text
+        assert (await bert.open(f"{MAIL}/remove")).status == 404
+    other = tmp_path / "other"
+    other.mkdir()
+    async with running(other) as kit:
+        await kit.signed_up(ANNA)
+        anna, _ = await _sign_in(kit)
+        assert "Use codes by mail" not in (await anna.open("/account/factors")).text
+        assert [(await anna.open(path)).status for path in (MAIL, CONFIRM)] == [404, 404]
 
 
 async def test_new_codes_by_page(kit: Kit) -> None:

@@ -1,7 +1,10 @@
 """Owns a tour of every page in every state, for what must hold on all of them."""
 
+import asyncio
 import re
 from datetime import timedelta
+
+import pyotp
 
 from ostiary.testing.kit import PASSWORD, Kit
 from tests.pages.reading import Page, Visitor, visitor
@@ -13,6 +16,8 @@ PLAIN = (
     "profile", "security", "password", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
     "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
+    "factors", "app new", "app confirm", "codes", "app remove", "codes ask", "mail code new", "mail code confirm",
+    "mail code remove",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
 )  # fmt: skip
@@ -22,6 +27,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     """Walk through everything: signing up, proving the address, signing in with two factors, the account.
 
     Args:
+        kit: With codes by mail allowed.
         day: A factor of this engine; the account is enrolled on the way.
     """
     seen: dict[str, Page] = {}
@@ -29,6 +35,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     await _getting_in(kit, anna, email, name, seen)
     account_id = (await anna.browser.get("/auth/session")).json()["user"]["id"]
     await _emails(kit, anna, email, seen)  # first: it needs a fresh sign-in
+    await _factors(kit, anna, email, name, seen)
     await _account(kit, anna, email, seen)
     seen["logout"] = await anna.open("/logout")
     seen["signed out"] = await anna.submit(seen["logout"], "/logout")
@@ -112,6 +119,47 @@ async def _emails(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) ->
     seen["email remove"] = await anna.open(f"{path}/remove")
     primary = (await anna.browser.get("/auth/emails")).json()["emails"][0]["id"]
     seen["email needed"] = await anna.open(f"/account/emails/{primary}/remove")
+
+
+async def _factors(kit: Kit, anna: Visitor, email: str, name: str, seen: dict[str, Page]) -> None:
+    new, mail = "/account/factors/totp/new", "/account/factors/email-code"
+    seen["factors"] = await anna.open("/account/factors")
+    seen["app new"] = await anna.open(new)
+    seen["app new wrong"] = await anna.submit(seen["app new"], new, name="a\u202eb")
+    seen["app confirm"] = await anna.submit(seen["app new"], new, name=name[:60])
+    here = seen["app confirm"].answer.url.path
+    seen["app wrong"] = await anna.submit(seen["app confirm"], here, code="12345")
+    secret = seen["app confirm"].tree.one("p", class_="key").text.replace(" ", "")
+    seen["codes"] = await anna.submit(seen["app wrong"], here, code=pyotp.TOTP(secret).at(kit.clock.now()))
+    seen["factors one"] = await anna.open("/account/factors")
+    seen["codes ask"] = await anna.open("/account/factors/backup-codes")
+    seen["codes new"] = await anna.submit(seen["codes ask"], "/account/factors/backup-codes")
+    seen["mail code new"] = await anna.open(mail)
+    before = {one["id"] for one in kit.mailbox.messages()}
+    seen["mail code confirm"] = await anna.submit(seen["mail code new"], mail)
+    here = f"{mail}/confirm"
+    seen["mail code again"] = await anna.submit(seen["mail code confirm"], mail)
+    seen["mail code wrong"] = await anna.submit(seen["mail code confirm"], here, code="12345")
+    code = await _mailed_code(kit, email, before, count=2)
+    seen["factors all"] = await anna.submit(seen["mail code wrong"], here, code=code)
+    seen["mail code remove"] = await anna.open(f"{mail}/remove")
+    seen["mail code off"] = await anna.submit(seen["mail code remove"], f"{mail}/remove")
+    removals = [one.attributes["href"] for one in seen["mail code off"].tree.all("a")]
+    remove = next(one for one in removals if one.endswith("/remove"))
+    seen["app remove"] = await anna.open(remove)
+    seen["factors none"] = await anna.submit(seen["app remove"], remove)
+
+
+async def _mailed_code(kit: Kit, email: str, before: set[str], *, count: int) -> str:
+    """The latest of so many codes that were mailed since."""
+    for _ in range(1000):
+        mails = [one for one in kit.mailbox.messages() if one["to"] == email and one["id"] not in before]
+        found = [re.search(r"^\s*(\d{6})\s*$", one["text"], re.MULTILINE) for one in mails]
+        codes = [one[1] for one in found if one]
+        if len(codes) >= count:
+            return codes[-1]
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{count} codes did not come to {email}")
 
 
 async def _second_factor(anna: Visitor, email: str, seen: dict[str, Page]) -> None:

@@ -102,7 +102,8 @@ class Engine:
             (section for rib in self.ribs for section in rib.account_sections),
             key=lambda section: section.order,
         )
-        return Shell(load_assets(self.settings.of(PageSettings)), tuple(sections))
+        pages = tuple(one for rib in self.ribs for one in rib.factor_pages)
+        return Shell(load_assets(self.settings.of(PageSettings)), tuple(sections), pages)
 
     def development_routes(self) -> Sequence[Hot]:
         """Pages that show mails. Production has none of them, whatever transport it was given."""

@@ -13,7 +13,7 @@ from ostiary.core.signin.ways import Factor, Spare
 from ostiary.core.wiring import Core, Kept, Parts
 from ostiary.http.commands import Open
 from ostiary.http.routing import Hot, JsonRoutes
-from ostiary.http.shell import AccountSection
+from ostiary.http.shell import AccountSection, FactorPage
 from ostiary.kernel.events import EventType
 
 
@@ -38,6 +38,7 @@ class Rib:
         json_routes: Its part of the typed JSON API.
         hot_routes: Routes that are worth answering without FastAPI, and pages.
         account_sections: Its pages in the account's navigation.
+        factor_pages: How pages speak of the factors that it provides.
         proves_mailboxes: Accounts can verify an address through it.
         greeting: Lines that a start of the server prints.
         kept: What it keeps about an account, as the account's owner may read it.
@@ -56,6 +57,7 @@ class Rib:
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()
     account_sections: tuple[AccountSection, ...] = ()
+    factor_pages: tuple[FactorPage, ...] = ()
     proves_mailboxes: bool = False
     greeting: Callable[[Core], Awaitable[list[str]]] | None = None
     kept: tuple[Kept, ...] = ()

@@ -36,17 +36,48 @@ class AccountSection:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorPage:
+    """How pages speak of a kind of second factor, and where it is added and removed; the rib declares the routes.
+
+    Attributes:
+        name: Of the factor.
+        title: What one of it is called that has no name of its own.
+        adding: The words of the button that leads to `path`.
+        path: Where one is added, or where all of it is made anew.
+        remove: Where one is removed, with `{id}` for its own; "" where that is no page.
+        is_single: An account has it once.
+        is_spare: It only stands in for another one, and is made anew rather than added.
+        is_open: Whether the deployment lets people add it.
+    """
+
+    name: str
+    title: str
+    adding: str
+    path: str
+    remove: str = ""
+    is_single: bool = False
+    is_spare: bool = False
+    is_open: Callable[[Core], bool] = lambda core: True
+
+    def removal_of(self, factor_id: str) -> str:
+        """Where this one is removed."""
+        return self.remove.replace("{id}", factor_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Shell:
     """The surroundings of every page of one engine.
 
     Attributes:
         assets: The files that pages load, by plain name.
         sections: Of the account, in their order.
+        factor_pages: Of the kinds of second factors, in the order of the ribs.
         paths: Every hot route's path.
     """
 
     assets: Mapping[str, Asset] = field(default_factory=dict)
     sections: tuple[AccountSection, ...] = ()
+    factor_pages: tuple[FactorPage, ...] = ()
     paths: frozenset[str] = frozenset()
 
     def has(self, path: str) -> bool:

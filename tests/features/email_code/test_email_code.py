@@ -31,13 +31,13 @@ def codes(kit: Kit, email: str = ANNA) -> list[str]:
     return [match[1] for match in found if match]
 
 
-async def code(kit: Kit, count: int) -> str:
+async def code(kit: Kit, count: int, email: str = ANNA) -> str:
     """The latest, once there are so many."""
     for _ in range(1000):
-        if len(found := codes(kit)) >= count:
+        if len(found := codes(kit, email)) >= count:
             return found[-1]
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{len(codes(kit))} of {count} codes came")
+    raise AssertionError(f"{len(codes(kit, email))} of {count} codes came")
 
 
 def another(than: str) -> str:

@@ -128,6 +128,15 @@ class Factors:
         names = await self.enrolled(reads, account_id)
         return [item for name in names for item in await self.by_name[name].listing(reads, account_id)]
 
+    async def is_last(self, reads: Reads, account_id: str) -> bool:
+        """Whether one thing alone is enrolled that stands on its own: without it there is no second step."""
+        names = await self.own(reads, account_id)
+        return len(names) == 1 and len(await self.by_name[names[0]].listing(reads, account_id)) == 1
+
+    async def must_stay(self, reads: Reads, account_id: str) -> bool:
+        """Whether the account has the last one, and may not be without."""
+        return await self.is_last(reads, account_id) and await self.requirement.concerns(reads, account_id)
+
     async def require(self, reads: Reads, who: Principal) -> None:
         """Demand a fresh sign-in that shows all that the account can show, before its factors change (ASVS 7.5.1).
 

@@ -7,7 +7,7 @@ from ostiary.core.wiring import Parts
 from ostiary.features.backup_codes import store
 from ostiary.features.backup_codes.api import router
 from ostiary.features.backup_codes.factor import EVENTS, BackupCodes
-from ostiary.features.backup_codes.pages import PAGES
+from ostiary.features.backup_codes.pages import PAGE, PAGES
 from ostiary.features.backup_codes.settings import BackupCodeSettings
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
@@ -39,5 +39,6 @@ RIB = Rib(
     spares=_spares,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
+    factor_pages=(PAGE,),
     kept=(store.KEPT,),
 )

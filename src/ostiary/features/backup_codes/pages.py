@@ -6,12 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ostiary.features.backup_codes import flow
+from ostiary.features.backup_codes.factor import BackupCodes
 from ostiary.http.access import SESSION
+from ostiary.http.enrolled import SECTION, show_codes
 from ostiary.http.pages import account_problem, page
 from ostiary.http.routing import Hot
+from ostiary.http.shell import FactorPage
 from ostiary.http.visit import visit_of
 
 NEW: Final = "/account/factors/backup-codes"
+
+PAGE: Final = FactorPage(
+    BackupCodes.name, "Backup codes", "Make new codes", NEW, is_single=True, is_spare=True
+)
 
 _ASK: Final = f"{__package__}/ask.html"
 
@@ -21,7 +28,7 @@ async def ask(request: Request) -> Response:
     visit = visit_of(request.scope)
     current = await visit.session()
     await visit.edge.core.factors.require(visit.edge.core.database, current.principal)
-    return await page(visit, _ASK, here="factors")
+    return await page(visit, _ASK, here=SECTION)
 
 
 async def replace(request: Request) -> Response:
@@ -29,8 +36,7 @@ async def replace(request: Request) -> Response:
     visit = visit_of(request.scope)
     current = await visit.session()
     made = await flow.replace(visit.edge.core, visit.origin, current.principal)
-    shown = [one.reveal() for one in made]
-    return await page(visit, "codes.html", here="factors", added="", codes=shown)
+    return await show_codes(visit, made)
 
 
 PAGES: Final = (

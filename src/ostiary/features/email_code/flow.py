@@ -47,6 +47,16 @@ def _demand_allowed(core: Core) -> None:
         raise Refused(NOT_FOUND, "email_code is off", counted=False)
 
 
+async def look(core: Core, who: Principal) -> None:
+    """Whether it could be switched on now; for the pages that lead there.
+
+    Raises:
+        Refused: `not_found` while the deployment does not allow it, or `fresh_authentication_required`.
+    """
+    _demand_allowed(core)
+    await core.factors.require(core.database, who)
+
+
 async def begin(core: Core, origin: Origin, who: Principal) -> None:
     """Mail a code to the primary address; typing it shows that mails arrive.
 

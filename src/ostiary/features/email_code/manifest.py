@@ -8,6 +8,7 @@ from ostiary.core.wiring import Parts
 from ostiary.features.email_code import flow, store
 from ostiary.features.email_code.api import router
 from ostiary.features.email_code.factor import MAIL, EmailCodeFactor
+from ostiary.features.email_code.pages import PAGE, PAGES
 from ostiary.features.email_code.settings import EmailCodeSettings
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
@@ -32,5 +33,7 @@ RIB = Rib(
     ),
     factors=_factors,
     json_routes=(JsonRoutes(router, SESSION),),
+    hot_routes=PAGES,
+    factor_pages=(PAGE,),
     kept=(store.KEPT,),
 )

@@ -1,5 +1,6 @@
 """Owns the page that shows what an account has enrolled as a second step."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -8,15 +9,13 @@ from starlette.responses import Response
 from ostiary.core.sessions.sessions import Resolved
 from ostiary.core.wiring import Core
 from ostiary.http.access import SESSION
+from ostiary.http.enrolled import FACTORS, SECTION
 from ostiary.http.pages import account_problem, page, query_of
 from ostiary.http.routing import Hot
-from ostiary.http.shell import AccountSection
+from ostiary.http.shell import AccountSection, FactorPage
 from ostiary.http.visit import visit_of
 
-FACTORS: Final = "/account/factors"
-
 _FACTORS: Final = f"{__package__}/factors.html"
-_NOTICES: Final = {"added": "The app was added.", "removed": "The app was removed."}
 
 
 async def factors(request: Request) -> Response:
@@ -24,17 +23,32 @@ async def factors(request: Request) -> Response:
     visit = visit_of(request.scope)
     core, account_id = visit.edge.core, (await visit.session()).principal.account_id
     found = await core.factors.listing(core.database, account_id)
-    own = await core.factors.own(core.database, account_id)
-    is_required = await core.factors.requirement.concerns(core.database, account_id)
+    kinds = {one.name: one for one in visit.edge.shell.factor_pages}
+    there = {one.factor for one in found}
+    offered = [
+        one
+        for one in kinds.values()
+        if one.is_open(core) and not (one.is_single and one.name in there) and (found or not one.is_spare)
+    ]
     return await page(
         visit,
         _FACTORS,
-        here="factors",
+        here=SECTION,
         factors=found,
-        # The last one that stands on its own stays where one is required.
-        stays=is_required and sum(one.factor in own for one in found) == 1,
-        notice=_NOTICES.get(query_of(request, "done"), ""),
+        kinds=kinds,
+        offered=offered,
+        stays=await core.factors.must_stay(core.database, account_id),
+        notice=_notice(request, kinds),
     )
+
+
+def _notice(request: Request, kinds: Mapping[str, FactorPage]) -> str:
+    """What was done on the page before; nothing of the address but the name of a kind is believed."""
+    for word, said in (("added", "Added"), ("removed", "Removed")):
+        kind = kinds.get(query_of(request, word))
+        if kind is not None:
+            return f"{said}: {kind.title.lower()}."
+    return ""
 
 
 async def _summary(core: Core, current: Resolved) -> str:
@@ -42,7 +56,7 @@ async def _summary(core: Core, current: Resolved) -> str:
     return "On" if is_on else "Off"
 
 
-SECTION: Final = AccountSection(
-    "factors", "Two-step sign-in", 25, FACTORS, "Ask for a second step when you sign in.", summary=_summary
+ACCOUNT_SECTION: Final = AccountSection(
+    SECTION, "Two-step sign-in", 25, FACTORS, "Ask for a second step when you sign in.", summary=_summary
 )
 PAGES: Final = (Hot(FACTORS, ("GET",), factors, SESSION, on_problem=account_problem),)

@@ -10,7 +10,7 @@ from ostiary.core.wiring import Parts
 from ostiary.features.totp import flow, store
 from ostiary.features.totp.api import router
 from ostiary.features.totp.factor import TotpFactor
-from ostiary.features.totp.pages import PAGES
+from ostiary.features.totp.pages import PAGE, PAGES
 from ostiary.features.totp.settings import TotpSettings
 from ostiary.http.access import SESSION
 from ostiary.http.rib import Rib
@@ -44,5 +44,6 @@ RIB = Rib(
     chores=_chores,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
+    factor_pages=(PAGE,),
     kept=(store.KEPT,),
 )

@@ -6,21 +6,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ostiary.features.totp import flow
+from ostiary.features.totp.factor import FACTOR
 from ostiary.features.totp.flow import TOTP_CODE_WRONG, Enrolment
 from ostiary.features.totp.qr import qr_svg
 from ostiary.http.access import SESSION
-from ostiary.http.csrf import csrf_token
-from ostiary.http.entrance import session_cookies
+from ostiary.http.enrolled import FACTORS, ask_before_removing, go_on_after_adding
 from ostiary.http.forms import Form
 from ostiary.http.pages import account_problem, page, see
 from ostiary.http.routing import Hot
+from ostiary.http.shell import FactorPage
 from ostiary.http.visit import Visit, visit_of
-from ostiary.kernel.errors import INVALID_REQUEST, NOT_FOUND, Refused
+from ostiary.kernel.errors import INVALID_REQUEST, Refused
 
-FACTORS: Final = "/account/factors"
 NEW: Final = "/account/factors/totp/new"
 ONE: Final = "/account/factors/totp/{totp_id}"
 REMOVE: Final = "/account/factors/totp/{totp_id}/remove"
+
+PAGE: Final = FactorPage(
+    FACTOR, "Authenticator app", "Add an authenticator app", NEW, REMOVE.replace("{totp_id}", "{id}")
+)
 
 _NEW: Final = f"{__package__}/new.html"
 _CONFIRM: Final = f"{__package__}/confirm.html"
@@ -74,35 +78,12 @@ async def confirm(request: Request) -> Response:
             "code", "This code is not right. Wait for the next one, and look at the clock of your phone."
         )
         return await _confirm_page(visit, form, made, 422)
-    cookies = session_cookies(visit, *added.renewed) if added.renewed else []
-    if not added.spares:
-        return see(f"{FACTORS}?done=added", cookies)
-    session = added.renewed[0] if added.renewed else current.session
-    return await page(
-        visit,
-        "codes.html",
-        headers=cookies,
-        here="factors",
-        csrf=csrf_token(core.ring, session.id),
-        added="The app was added.",
-        codes=[one.reveal() for one in added.spares],
-    )
+    return await go_on_after_adding(visit, current.session, added, PAGE)
 
 
 async def ask_remove(request: Request) -> Response:
     """Asks whether to remove an app."""
-    visit = visit_of(request.scope)
-    core, current = visit.edge.core, await visit.session()
-    await core.factors.require(core.database, current.principal)
-    listed = await core.factors.listing(core.database, current.principal.account_id)
-    wanted = request.path_params["totp_id"]
-    found = next((one for one in listed if one.factor == "totp" and one.id == wanted), None)
-    if found is None:
-        raise Refused(NOT_FOUND, "no such app of this account")
-    own = await core.factors.own(core.database, current.principal.account_id)
-    is_last = sum(one.factor in own for one in listed) == 1
-    stays = is_last and await core.factors.requirement.concerns(core.database, current.principal.account_id)
-    return await page(visit, _REMOVE, here="factors", one=found, is_last=is_last, stays=stays)
+    return await ask_before_removing(visit_of(request.scope), PAGE, request.path_params["totp_id"], _REMOVE)
 
 
 async def remove(request: Request) -> Response:
@@ -110,7 +91,7 @@ async def remove(request: Request) -> Response:
     visit = visit_of(request.scope)
     current = await visit.session()
     await flow.remove(visit.edge.core, visit.origin, current.principal, request.path_params["totp_id"])
-    return see(f"{FACTORS}?done=removed")
+    return see(f"{FACTORS}?removed={PAGE.name}")
 
 
 async def _new_page(visit: Visit, form: Form, status: int = 200) -> Response:
