@@ -81,7 +81,9 @@ COMMANDS = {
     ("mail", "resend"): ("[ID]", "--all", "--json", "expired"),
     ("mail", "test"): ("ADDRESS", "--language", "--json", "answered"),
     ("keys",): ("list", "rotate", "retire", "import", "reseal"),
-    ("users",): ("unlock", "reset-factors"),
+    ("users",): ("unlock", "reset-factors", "export", "delete"),
+    ("users", "export"): ("--database", "as JSON"),
+    ("users", "delete"): ("--json", "signing in undoes it"),
     ("users", "reset-factors"): ("--database", "--json", "Make sure who asks"),
 }
 

@@ -13,7 +13,7 @@ from ostiary.core.wiring import Core
 from ostiary.features.deletion import store
 from ostiary.features.deletion.settings import DeletionSettings
 from ostiary.features.deletion.store import Gone
-from ostiary.kernel.errors import Unavailable
+from ostiary.kernel.errors import NOT_FOUND, Refused, Unavailable
 from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
@@ -21,8 +21,10 @@ from ostiary.kernel.world import span_micros, to_micros
 
 REQUESTED: Final = EventType(
     "account_deletion_requested",
-    "The owner of an account asked for its deletion; its sessions end, and signing in before it is gone undoes it.",
+    "The owner of an account, or an operator, asked for its deletion; its sessions end, and signing in before it is "
+    "gone undoes it; `by`: owner or operator.",
     Severity.WARNING,
+    ("by",),
     ends_sessions=True,
     words="The deletion of your account was asked for.",
 )
@@ -62,31 +64,51 @@ async def request(core: Core, origin: Origin, who: Principal) -> datetime:
         Refused: `fresh_authentication_required`, `session_ended`.
     """
     await core.factors.require(core.database, who)
-    grace = core.settings.of(DeletionSettings).deletion_grace
 
     async def work(change: Change) -> datetime:
         # Of two requests at once the first ends the session of the second.
         await core.factors.hold(change, who)
-        due = change.now + grace
-        await change.run(store.MARK, of_account=who.account_id, new_due_at=to_micros(due), now=change.micros)
-        await change.emit(REQUESTED(who.account_id))
-        await _tell(core, change, who.account_id, due)
-        return due
+        return await _mark(core, change, who.account_id, "owner")
 
     async with core.runner.flow(origin) as flow:
         return await flow.change(work)
 
 
-async def _tell(core: Core, change: Change, account_id: str, due: datetime) -> None:
-    """Until when it can be undone is no text for the journal, so this notice is sent here."""
+async def request_for_operator(core: Core, email: str) -> tuple[str, datetime]:
+    """The same because an operator says so; whoever signs in undoes it all the same.
+
+    Returns:
+        The account's id, and when it will be deleted; asked for again, the grace begins anew.
+
+    Raises:
+        Refused: `not_found`; nobody has this address.
+    """
+
+    async def work(change: Change) -> tuple[str, datetime]:
+        found = await accounts.find(change, email)
+        if found is None or await accounts.lock(change, found.account_id) is None:
+            raise Refused(NOT_FOUND, "nobody has this address")
+        return found.account_id, await _mark(core, change, found.account_id, "operator")
+
+    async with core.runner.flow(Origin()) as flow:
+        return await flow.change(work)
+
+
+async def _mark(core: Core, change: Change, account_id: str, by: str) -> datetime:
+    """Mark an account whose row this change has locked, and tell its owner when it will go."""
+    due = change.now + core.settings.of(DeletionSettings).deletion_grace
+    await change.run(store.MARK, of_account=account_id, new_due_at=to_micros(due), now=change.micros)
+    await change.emit(REQUESTED(account_id, by=by))
     context = {
         "due_at": due,
+        "by": by,
         "at": change.now,
         "ip": change.origin.ip,
         "device": describe_device(change.origin.user_agent),
     }
     for to in await recipients(change, account_id):
         await core.post.send(change, REQUESTED.name, to.address, context, language=to.locale)
+    return due
 
 
 async def undo(change: Change, event: Event) -> None:

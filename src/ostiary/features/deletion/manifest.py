@@ -11,6 +11,7 @@ from ostiary.core.signin.door import SIGNED_IN
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.deletion import flow
 from ostiary.features.deletion.api import router
+from ostiary.features.deletion.cli import commands
 from ostiary.features.deletion.pages import PAGES
 from ostiary.features.deletion.settings import DeletionSettings
 from ostiary.http.access import SESSION
@@ -45,7 +46,7 @@ RIB = Rib(
             flow.REQUESTED.name,
             __package__,
             "To every address: the account will be deleted, and how to undo that.",
-            {"due_at": datetime(2026, 12, 5, 13, 30, tzinfo=UTC), **ORIGIN_EXAMPLE},
+            {"due_at": datetime(2026, 12, 5, 13, 30, tzinfo=UTC), "by": "owner", **ORIGIN_EXAMPLE},
         ),
         MailTemplate(
             flow.UNDONE.name,
@@ -59,4 +60,5 @@ RIB = Rib(
     chores=_chores,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
+    commands=commands,
 )

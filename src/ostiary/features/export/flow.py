@@ -7,19 +7,22 @@ from typing import Any, Final
 
 import orjson
 
+from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import lock_active
 from ostiary.core.change import Change
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core
 from ostiary.features.export.settings import ExportSettings
+from ostiary.kernel.errors import NOT_FOUND, Refused
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 
 EXPORTED: Final = EventType(
     "account_exported",
-    "The owner of an account had everything that is kept about it.",
+    "The owner of an account, or an operator, had everything that is kept about it; `by`: owner or operator.",
     Severity.NOTICE,
+    ("by",),
     tell_owner=True,
     at_every_address=True,
     words="Everything that is kept about your account was downloaded.",
@@ -54,13 +57,32 @@ async def export(core: Core, origin: Origin, who: Principal) -> Export:
 
     async def work(change: Change) -> datetime:
         await lock_active(change, who.account_id)
-        await change.emit(EXPORTED(who.account_id))
+        await change.emit(EXPORTED(who.account_id, by="owner"))
         return change.now
 
     async with core.runner.flow(origin) as flow:
         await flow.reserve(Hit(limit, who.account_id))
         at = await flow.change(work)
     return Export(at, _pieces(core, who.account_id, at))
+
+
+async def export_for_operator(core: Core, email: str) -> Export:
+    """The same because an operator says so, who answers somebody who cannot get in; the owner is told.
+
+    Raises:
+        Refused: `not_found`; nobody has this address.
+    """
+
+    async def work(change: Change) -> tuple[str, datetime]:
+        found = await accounts.find(change, email)
+        if found is None:
+            raise Refused(NOT_FOUND, "nobody has this address")
+        await change.emit(EXPORTED(found.account_id, by="operator"))
+        return found.account_id, change.now
+
+    async with core.runner.flow(Origin()) as flow:
+        account_id, at = await flow.change(work)
+    return Export(at, _pieces(core, account_id, at))
 
 
 async def _pieces(core: Core, account_id: str, at: datetime) -> AsyncIterator[bytes]:
