@@ -7,8 +7,10 @@ import pytest
 
 from ostiary.engine.features import RIBS
 from ostiary.testing import Kit, running
-from tests.core.signin.stage import account_id, answer, login, session_rows
+from ostiary.testing.kit import PASSWORD
+from tests.core.signin.stage import account_id, answer, journalled, login, session_rows
 from tests.features.password.stage import ANNA, NEW, NEWER, WRONG, change, link, reset, signs_in
+from tests.features.tokens.stage import code_of, pair_of, refresh, who
 from tests.support.ribs import WordOfTheDay
 
 
@@ -38,6 +40,30 @@ async def test_every_session_ends(kit: Kit) -> None:
     assert {why for _, _, _, why in await session_rows(kit)} == {"password_reset"}
     fresh = await kit.sign_in(ANNA, NEW)
     assert len((await fresh.get("/auth/sessions")).json()["sessions"]) == 1
+
+
+async def test_tokens_end_with_their_sessions(kit: Kit) -> None:
+    """Access and refresh tokens, rotated or not, are refused from then on, and nobody is reported as their thief."""
+    await kit.signed_up(ANNA)
+    pairs = [await pair_of(kit), await pair_of(kit)]
+    pairs.append((await refresh(kit, pairs[-1]["refresh_token"])).json())
+    assert (await who(kit, pairs[-1]["access_token"])).status_code == 200
+    token = await link(kit)
+    assert (await reset(kit, token)).status_code == 200
+    for pair in pairs:
+        assert code_of(await who(kit, pair["access_token"])) == "session_ended"
+        assert code_of(await refresh(kit, pair["refresh_token"])) == "session_ended"
+    assert "refresh_token_reused" not in await journalled(kit)
+
+
+async def test_a_change_ends_tokens_as_well(kit: Kit) -> None:
+    """The owner who changes the password in a browser ends what was handed out as tokens, and stays signed in."""
+    own = await kit.signed_in(ANNA)
+    pair = await pair_of(kit)
+    assert (await change(own, NEW, PASSWORD)).status_code == 200
+    assert code_of(await who(kit, pair["access_token"])) == "session_ended"
+    assert code_of(await refresh(kit, pair["refresh_token"])) == "session_ended"
+    assert (await own.get("/auth/session")).status_code == 200
 
 
 async def test_a_half_done_sign_in_ends(kit: Kit, day: WordOfTheDay) -> None:

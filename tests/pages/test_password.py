@@ -42,6 +42,7 @@ async def test_from_the_sign_in_page_to_a_new_password(kit: Kit) -> None:
     )
     assert f"For the account of {ANNA}" in reset.text
     assert reset.tree.one("input", name="username").attributes["value"] == ANNA
+    assert "None of your last 5 passwords." in reset.text
     poor = await anna.submit(reset, "/recover/reset", new_password="short")
     assert poor.status == 422
     assert poor.problem("new_password") == "Use at least 12 characters."
@@ -125,6 +126,7 @@ async def test_changing_it_within_minutes(kit: Kit) -> None:
     (way,) = [a for a in security.tree.one("main").all("a") if a.text == "Change it"]
     page = await anna.open(way.attributes["href"])
     assert page.heading == "Change your password"
+    assert "None of your last 5 passwords." in page.text
     assert [
         one.attributes["name"] for one in page.form("/account/password").all("input", type="password")
     ] == ["new_password"]
@@ -187,6 +189,7 @@ async def test_the_first_password(kit: Kit) -> None:
     assert "None · Set one" in (await anna.open("/account/security")).text
     page = await anna.open("/account/password")
     assert page.heading == "Set a password"
+    assert "your last" not in page.text
     kit.clock.turn(timedelta(minutes=16))
     again = await anna.open("/account/password")
     assert (again.answer.url.path, again.heading) == ("/login", "Sign in again")

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import INVALID_CREDENTIALS
 from ostiary.core.sessions.sessions import Resolved
-from ostiary.features.password import flow
+from ostiary.features.password import flow, history
+from ostiary.features.password.settings import RecoverySettings
 from ostiary.http.access import SESSION
 from ostiary.http.cookies import Header
 from ostiary.http.entrance import renewed_cookies
@@ -84,6 +85,8 @@ async def _password_page(
     notice: str = "",
 ) -> Response:
     core = visit.edge.core
+    has_one = await accounts.password_of(core.database, current.account.id) is not None
+    remembered = core.settings.of(RecoverySettings).password_history if has_one else 0
     return await page(
         visit,
         _PAGE,
@@ -92,8 +95,8 @@ async def _password_page(
         here="security",
         form=form,
         asks=await _asks_for_current(visit, current),
-        has_one=await accounts.password_of(core.database, current.account.id) is not None,
-        rules=rules_in_words(core.passwords.rules()),
+        has_one=has_one,
+        rules=(*rules_in_words(core.passwords.rules()), *history.in_words(remembered)),
         notice=notice,
     )
 

@@ -6,6 +6,17 @@ from ostiary.features.password import store
 from ostiary.storage.database import Reads
 
 
+def in_words(count: int) -> tuple[str, ...]:
+    """What pages say of it before anybody has typed.
+
+    Args:
+        count: As for `last`.
+    """
+    if not count:
+        return ()
+    return ("Not the present one." if count == 1 else f"None of your last {count} passwords.",)
+
+
 async def last(reads: Reads, account_id: str, count: int) -> list[str]:
     """The stored passwords that a new one may not repeat, the present one first.
 

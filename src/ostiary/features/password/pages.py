@@ -10,8 +10,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ostiary.features.password import recovery
+from ostiary.features.password import history, recovery
 from ostiary.features.password.events import RESET_INVALID
+from ostiary.features.password.settings import RecoverySettings
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
 from ostiary.http.forms import Form, rules_in_words
@@ -110,9 +111,11 @@ async def _ask_page(
 async def _reset_page(
     visit: Visit, form: Form, token: str, status: int = 200, headers: Iterable[Header] = ()
 ) -> Response:
-    aim = await recovery.look(visit.edge.core, Secret(token))
+    core = visit.edge.core
+    aim = await recovery.look(core, Secret(token))
     if aim is None:
         return await _ask_page(visit, Form(), RESET_INVALID.status, headers, is_spent=True)
+    remembered = core.settings.of(RecoverySettings).password_history if aim.account_id else 0
     return await page(
         visit,
         _RESET,
@@ -121,7 +124,7 @@ async def _reset_page(
         form=form,
         token=token,
         email=aim.address.shown,
-        rules=rules_in_words(visit.edge.core.passwords.rules()),
+        rules=(*rules_in_words(core.passwords.rules()), *history.in_words(remembered)),
     )
 
 
