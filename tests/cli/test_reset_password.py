@@ -12,6 +12,7 @@ from ostiary.testing.kit import PASSWORD
 from tests.cli.test_command_line import Terminal, terminal
 from tests.core.signin.stage import dump
 from tests.features.password.stage import ANNA, NEW, reset, signs_in, token_in
+from tests.security.stage import drained
 from tests.support.server import ROOT_SECRET, production
 
 __all__ = ["terminal"]  # a fixture
@@ -64,6 +65,7 @@ def test_nobody_to_mail(terminal: Terminal, database_url: str, tmp_path: Path, t
                 body = {"email": "waits@example.com", "password": PASSWORD}
                 (await kit.browser().post("/auth/register", json=body)).raise_for_status()
                 await kit.mail_to("waits@example.com")
+            await drained(kit)
             return await dump(kit)
 
     before = asyncio.run(state(registers=True))

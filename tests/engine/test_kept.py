@@ -20,6 +20,8 @@ UNTOLD: Final = {
     "keyring": "keys of the deployment",
     "keyring_state": "keys of the deployment",
     "signing_key": "keys of the deployment",
+    "role": "roles of the deployment",
+    "role_book": "the number of their last change",
 }
 
 

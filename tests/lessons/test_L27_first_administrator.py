@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ostiary.core.access import access
+from ostiary.core.access.decide import Grant
 from ostiary.features.claim import flow
 from ostiary.testing import Browser, Kit, running
 
@@ -35,7 +36,7 @@ async def test_nobody_is_administrator_until_the_link_is_used(kit: Kit) -> None:
     anna = await kit.signed_in("anna@example.com")
     token = await _token(kit)
     assert await _claim(anna, token) == (200, "claimed")
-    assert await access.roles_of(core.database, await _account_id(anna)) == ["superadmin"]
+    assert await access.grants_of(core.database, await _account_id(anna)) == (Grant("superadmin"),)
     assert await flow.greeting(core) == []
     assert await _claim(anna, token) == (400, "claim_invalid")
 
@@ -60,8 +61,8 @@ async def test_of_many_claims_one_wins(kit: Kit) -> None:
     token = await _token(kit)
     answers = await asyncio.gather(*(_claim(browser, token) for browser in browsers))
     assert sorted(status for status, _ in answers) == [200] + [400] * 7
-    held = [await access.roles_of(kit.engine.core.database, await _account_id(b)) for b in browsers]
-    assert sum(roles == ["superadmin"] for roles in held) == 1
+    held = [await access.grants_of(kit.engine.core.database, await _account_id(b)) for b in browsers]
+    assert sum(grants == (Grant("superadmin"),) for grants in held) == 1
 
 
 async def test_guesses_are_limited(tmp_path: Path) -> None:

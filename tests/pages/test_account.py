@@ -163,7 +163,7 @@ async def test_ribs_bring_sections(tmp_path: Path) -> None:
         page = await (await signed_in(kit)).open("/account")
         names = [link.text for link in page.tree.one("nav").all("a")]
         assert names == [
-            "Overview", "Profile", "E-mail", "Security", "Two-step sign-in", "Keys", "Devices", "Activity",
+            "Overview", "Profile", "E-mail", "Security", "Two-step sign-in", "Keys", "Devices", "Activity", "Roles",
             "Your data", "Quiet",
         ]  # fmt: skip
         tiles = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.pages.reading import Page, Visitor, session_cookie, visitor
+from tests.security.stage import drained
 
 ANNA = "anna@example.com"
 
@@ -67,6 +68,7 @@ async def test_an_expired_link_leads_to_a_new_one(database_url: str, tmp_path: P
         anna, elsewhere = visitor(kit), visitor(kit)
         await signed_up(kit, anna)
         token, _ = await kit.verification(ANNA)
+        await drained(kit)  # else the mail's lease ends on the turned clock, and it comes twice
         kit.clock.turn(timedelta(hours=2))
         spent = await elsewhere.submit(await elsewhere.open(f"/verify?token={token}"), "/verify")
         assert spent.status == 400

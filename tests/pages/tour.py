@@ -14,7 +14,7 @@ from tests.support.ribs import WordOfTheDay
 PLAIN = (
     "signup", "check", "check blank", "confirm", "resend", "spent", "done", "login", "unverified", "factor", "account",
     "profile", "security", "password", "sessions", "activity", "end", "end others", "logout", "csrf", "nothing",
-    "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
+    "roles", "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
     "factors", "app new", "app confirm", "codes", "app remove", "codes ask", "mail code new", "mail code confirm",
     "mail code remove",
@@ -86,6 +86,7 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     seen["profile"] = await anna.open("/account/profile")
     seen["profile wrong"] = await anna.submit(seen["profile"], "/account/profile", name="a\u202eb")
     seen["activity"] = await anna.open("/account/activity")
+    seen["roles"] = await anna.open("/account/roles")
     seen["export"] = await anna.open("/account/export")
     seen["security"] = await anna.open("/account/security")
     seen["password fresh"] = await anna.open("/account/password")

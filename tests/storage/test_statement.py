@@ -33,6 +33,9 @@ WHOLE = {
     "journal.latest": "walks the primary key backwards and stops at its limit",
     "outbox.latest": "the same, for operators",
     "claims.find": "begins at one row made of a constant, so that it answers whatever there is; then by index",
+    "access.held": "begins at one row made of a constant; then by the account's id",
+    "access.version": "reads the one row of its table, or none",
+    "access.defined": "a handful of roles, read at start and when one of them has changed",
     "signing.load": "a handful of keys, read at start and when one of them has changed",
 }
 

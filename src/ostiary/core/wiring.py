@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ostiary.core.access.authority import Authority
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
 from ostiary.core.keys.signing.keys import SigningKeys
@@ -33,6 +34,7 @@ class Parts:
     world: World
     settings: Settings
     database: Database
+    authority: Authority
     ring: Keyring
     signing: SigningKeys
     throttle: Throttle

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Self
 
+from ostiary.core.access.authority import Declared
 from ostiary.core.device import read_device
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.mail.post import KIND, Transport, mail_deliverer
@@ -48,6 +49,7 @@ class Engine:
         transport: Where mails go; unless given, the mail server of the settings, or in development a mailbox.
         scheme: Another password hash than the settings', for the test kit only.
         token_claims: What is added to access tokens, beside the claims of our own.
+        declared: Roles and policies of the program.
         routes: More routes than the ribs', such as a server's probes.
 
     Raises:
@@ -63,6 +65,7 @@ class Engine:
         scheme: Scheme | None = None,
         routes: Sequence[Hot] = (),
         token_claims: Claims | None = None,
+        declared: Declared | None = None,
     ) -> None:
         self.settings = settings
         self.ribs = tuple(ribs)
@@ -70,7 +73,7 @@ class Engine:
         self._working: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self.core, self.composer = wire(settings, self.ribs, world or World(), scheme, token_claims)
+        self.core, self.composer = wire(settings, self.ribs, world or World(), scheme, token_claims, declared)
         self.transport = transport or self._transport()
         self.app: App = assemble(
             self.core,
@@ -142,6 +145,7 @@ class Engine:
             await self.core.database.open()
             try:
                 watch = await open_keys(self.core)
+                await self.core.authority.book.now(self.core.database)  # roles that do not fit stop the start
             except BaseException:
                 await self.core.database.close()
                 raise

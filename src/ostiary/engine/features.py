@@ -17,6 +17,7 @@ from ostiary.features.magic_link import manifest as magic_link
 from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
+from ostiary.features.roles import manifest as roles
 from ostiary.features.signin import manifest as signin
 from ostiary.features.tokens import manifest as tokens
 from ostiary.features.totp import manifest as totp
@@ -37,6 +38,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     account.RIB,
     emails.RIB,
     activity.RIB,
+    roles.RIB,
     export.RIB,
     deletion.RIB,
     claim.RIB,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ostiary.core.access.settings import AccessSettings
 from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.keys.settings import KeySettings
@@ -79,6 +80,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     SigninSettings,
     SessionSettings,
     TokenSettings,
+    AccessSettings,
     PasswordSettings,
     BreachSettings,
     ThrottleSettings,

@@ -5,7 +5,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from ostiary.core.access import access
+from ostiary.core.access import access, book
+from ostiary.core.access.authority import Authority, Declared
+from ostiary.core.access.settings import AccessSettings
 from ostiary.core.accounts import accounts, profile
 from ostiary.core.accounts.claims import claims
 from ostiary.core.change import Reactions, Subscriber, on
@@ -70,6 +72,7 @@ from ostiary.storage.database import Database, Transaction
 
 CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *access.EVENTS,
+    *book.EVENTS,
     *rotation.EVENTS,
     *signing_rotation.EVENTS,
     *accounts.EVENTS,
@@ -107,12 +110,14 @@ def wire(
     world: World,
     scheme: Scheme | None,
     token_claims: Claims | None = None,
+    declared: Declared | None = None,
 ) -> tuple[Core, Composer]:
     """Make everything; nothing is connected or started yet.
 
     Args:
         scheme: Another password hash than the settings', for the test kit only.
         token_claims: What the host adds to access tokens.
+        declared: The host's roles and policies.
 
     Raises:
         Misuse: the root secret is missing or weak, or the ribs do not fit together.
@@ -137,6 +142,7 @@ def wire(
         world=world,
         settings=settings,
         database=database,
+        authority=Authority(world, declared or Declared(), settings.of(AccessSettings).default_role),
         ring=ring,
         signing=SigningKeys(ring),
         throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
@@ -162,7 +168,7 @@ def wire(
         parts.sessions,
         [factor for rib in ribs for factor in rib.factors(parts)],
         [spare for rib in ribs for spare in rib.spares(parts)],
-        Requirement(signin),
+        Requirement(signin, parts.authority),
         signin.factor_failures_per_network,
     )
     reactions = Reactions(event_types(ribs), _subscribers(parts, factors, ribs))

@@ -1,9 +1,15 @@
 """Owns `Ostiary`, the object that a host application makes once, whatever its framework."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
+from ostiary.core.access import access
+from ostiary.core.access.authority import Declared, Standing
+from ostiary.core.access.decide import EVERYWHERE
+from ostiary.core.access.policy import Kind, Policy
+from ostiary.core.access.roles import Role
 from ostiary.core.accounts import accounts, profile
 from ostiary.core.accounts.profile import Profile, ProfileField, Value
 from ostiary.core.accounts.settings import AccountSettings
@@ -15,7 +21,10 @@ from ostiary.engine.settings import from_environment, groups_of, load
 from ostiary.http.rib import Rib
 from ostiary.kernel.errors import NOT_FOUND, Misuse, Refused
 from ostiary.kernel.origin import Origin
+from ostiary.kernel.principal import Principal
 from ostiary.kernel.world import World
+
+T = TypeVar("T")
 
 
 class Ostiary:
@@ -28,6 +37,9 @@ class Ostiary:
         ribs: The features; all unless told.
         token_claims: What your application adds to access tokens: an async function from what is granted to a
             dictionary of at most 2 KiB as JSON.
+        roles: What your application's roles grant; they count before those of the database.
+        policies: Rules beyond roles, such as "authors edit their own notes".
+        kinds: Where your things keep their id and organization, for roles that are given for one of them.
         settings: Flat settings, see the settings reference: ``database="sqlite:///app.db"``, ``dev=True``.
 
     Raises:
@@ -40,18 +52,22 @@ class Ostiary:
         *,
         ribs: Sequence[Rib] = RIBS,
         token_claims: Claims | None = None,
+        roles: Sequence[Role] = (),
+        policies: Sequence[Policy] = (),
+        kinds: Sequence[Kind] = (),
         **settings: Any,
     ) -> None:
         world = World()
-        self.engine = engine or Engine(load(ribs, world, settings), ribs, world, token_claims=token_claims)
+        declared = Declared(tuple(roles), tuple(policies), tuple(kinds))
+        self.engine = engine or Engine(
+            load(ribs, world, settings), ribs, world, token_claims=token_claims, declared=declared
+        )
 
     @classmethod
-    def from_env(
-        cls, *, ribs: Sequence[Rib] = RIBS, token_claims: Claims | None = None, **settings: Any
-    ) -> Self:
+    def from_env(cls, *, ribs: Sequence[Rib] = RIBS, **given: Any) -> Self:
         """The same with settings from the environment (``OSTIARY_…``), overridden by those given here."""
-        given: dict[str, Any] = from_environment(groups_of(ribs), os.environ)
-        return cls(ribs=ribs, token_claims=token_claims, **(given | settings))
+        found: dict[str, Any] = from_environment(groups_of(ribs), os.environ)
+        return cls(ribs=ribs, **(found | given))
 
     async def start(self) -> None:
         """Migrate or check the schema, connect, and begin to send mails. Safe to call twice."""
@@ -82,14 +98,78 @@ class Ostiary:
         kept = profile.judge(self._fields, values, by_owner=False)
 
         async def work(change: Change) -> Profile:
-            account = await accounts.lock(change, account_id)
-            if account is None:
-                raise Refused(NOT_FOUND, "no such account")
+            account = await self._known(change, account_id)
             return await profile.save(change, self._fields, account, kept, by="application")
 
+        return await self._change(work)
+
+    async def standing(self, who: Principal | None) -> Standing:
+        """What somebody may do now: `check`, `require`, `explain` and `where` on it ask no database.
+
+        Args:
+            who: None for nobody, who may do nothing.
+        """
+        await self.engine.start()
+        core = self.engine.core
+        return await core.authority.standing(core.database, who)
+
+    async def grant_role(
+        self, account_id: str, role: str, *, by: str, scope: str = EVERYWHERE, until: datetime | None = None
+    ) -> bool:
+        """Give an account a role; it counts at the next request. False when it has it just like that already.
+
+        Args:
+            account_id: Whose.
+            role: Its name.
+            by: Who gives it, for the journal: an account's id, or a name for your program.
+            scope: Where it counts: "" everywhere, ``organization:ID``, or ``RESOURCE:ID`` for one thing.
+            until: When it ends.
+
+        Raises:
+            Misuse: there is no such role, the scope is none, or `until` has passed.
+            Refused: `not_found`, there is no such account.
+        """
+
+        async def work(change: Change) -> bool:
+            await self._known(change, account_id)
+            if role not in (await self.engine.core.authority.book.now(change)).roles:
+                raise Misuse(
+                    f"there is no role {role!r}: give it to `Ostiary(roles=…)`, or define it in the database"
+                )
+            return await access.grant(change, account_id, role, by, scope, until)
+
+        return await self._change(work)
+
+    async def revoke_role(self, account_id: str, role: str, *, by: str, scope: str = EVERYWHERE) -> bool:
+        """Take a role from an account, in one scope; False when it did not have it there.
+
+        Args:
+            account_id: Whose.
+            role: Its name.
+            by: Who takes it, for the journal.
+            scope: Where.
+
+        Raises:
+            Refused: `not_found`, there is no such account.
+        """
+
+        async def work(change: Change) -> bool:
+            await self._known(change, account_id)
+            return await access.revoke(change, account_id, role, by, scope)
+
+        return await self._change(work)
+
+    async def _change(self, work: Callable[[Change], Awaitable[T]]) -> T:
         await self.engine.start()
         async with self.engine.core.runner.flow(Origin()) as flow:
             return await flow.change(work)
+
+    @staticmethod
+    async def _known(change: Change, account_id: str) -> accounts.Account:
+        account = await accounts.lock(change, account_id)
+        if account is None:
+            raise Refused(NOT_FOUND, "no such account")
+        return account
 
     @property
     def _fields(self) -> tuple[ProfileField, ...]:

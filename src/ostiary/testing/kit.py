@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import httpx2
 
+from ostiary.core.access.authority import Declared
 from ostiary.core.mail.mailbox import Mailbox
 from ostiary.core.passwords.schemes import Argon2id, Scheme
 from ostiary.engine.engine import Engine
@@ -149,6 +150,7 @@ async def running(
     clock: TurnedClock | None = None,
     root_secret: str | None = None,
     scheme: Scheme | None = CHEAP,
+    declared: Declared | None = None,
     **settings: object,
 ) -> AsyncIterator[Kit]:
     """A started engine with production's checks, cheap hashes and a mailbox.
@@ -160,6 +162,7 @@ async def running(
         clock: A clock that several engines share.
         root_secret: For a second engine on the same database.
         scheme: Another cost of password hashes; None for what the settings say.
+        declared: Roles and policies of a program.
         settings: Flat settings.
     """
     if database is None:
@@ -180,6 +183,8 @@ async def running(
         **settings,
     }
     mailbox = Mailbox()
-    engine = Engine(load(ribs, world, given), ribs, world, transport=mailbox, scheme=scheme)
+    engine = Engine(
+        load(ribs, world, given), ribs, world, transport=mailbox, scheme=scheme, declared=declared
+    )
     async with Kit(engine, clock, mailbox, base_url) as kit:
         yield kit

@@ -34,6 +34,8 @@ WORDLESS = {
     "mail_requeued": "is about the outbox",
     "verification_failed": "names no account",
     "password_reset_failed": "names no account",
+    "role_defined": "is about the deployment",
+    "role_dropped": "is about the deployment",
     "claim_issued": "is about the deployment",
     "key_rotated": "is about the deployment",
     "key_retired": "is about the deployment",

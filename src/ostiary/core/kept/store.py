@@ -26,7 +26,7 @@ KEPT: Final = (
     ),
     of_table("password", password, ("set_at", "disabled_at"), is_one=True),
     of_table("factor_required", factor_requirement, ("since",), is_one=True),
-    of_table("roles", role_grant, ("role", "granted_at")),
+    of_table("roles", role_grant, ("role", "scope", "until", "granted_at")),
     of_table(
         "sessions",
         session,

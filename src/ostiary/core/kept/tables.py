@@ -30,7 +30,7 @@ def of_table(
 ) -> Kept:
     """The rows that a table holds about an account.
 
-    Columns whose names end in `_at`, and `since`, are told as moments, those that begin with `is_` as yes or no.
+    Columns whose names end in `_at`, `since` and `until` are told as moments, those that begin with `is_` as yes or no.
 
     Args:
         name: Of the member of the document.
@@ -84,6 +84,6 @@ def _told(column: str, value: Any, is_document: bool) -> Any:
         return None
     if is_document:
         return orjson.loads(value)
-    if column.endswith("_at") or column == "since":
+    if column.endswith("_at") or column in ("since", "until"):
         return from_micros(value)
     return bool(value) if column.startswith("is_") else value

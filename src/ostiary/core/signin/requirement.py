@@ -7,7 +7,7 @@ requirement on shuts nobody out at once. The row stays: removing, resetting or a
 from datetime import datetime
 from typing import Final
 
-from ostiary.core.access import access
+from ostiary.core.access.authority import Authority
 from ostiary.core.change import Change
 from ostiary.core.signin import store
 from ostiary.core.signin.settings import SigninSettings
@@ -29,9 +29,11 @@ class Requirement:
 
     Args:
         settings: Say it.
+        authority: Says who holds which role.
     """
 
-    def __init__(self, settings: SigninSettings) -> None:
+    def __init__(self, settings: SigninSettings, authority: Authority) -> None:
+        self._authority = authority
         self._of = settings.require_factor
         self._roles: Final = frozenset(settings.require_factor_roles)
         self._grace: Final = settings.factor_grace
@@ -45,7 +47,7 @@ class Requirement:
         """Whether a second factor is required of this account."""
         if self._of != "roles":
             return self._of == "everybody"
-        return not self._roles.isdisjoint(await access.roles_of(reads, account_id))
+        return (await self._authority.standing_of(reads, account_id)).is_any_of(*self._roles)
 
     async def needed_from(self, reads: Reads, account_id: str) -> datetime | None:
         """From when on this account may not be without a factor; None when it may, or was never told."""

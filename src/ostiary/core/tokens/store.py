@@ -89,15 +89,20 @@ def _family(*columns: Any) -> FamilyRow:
     return FamilyRow(GrantRow(Rotated(*columns[10:13]), Touched(*columns[13:])), *columns[:10])
 
 
+_now: Final = bindparam("now", type_=sa.BigInteger)
+
+
 def _roles(of_account: Any) -> sa.ScalarSelect[Any]:
     names = sa.func.aggregate_strings(role_grant.c.role, _SEPARATOR)
     return (
-        sa.select(sa.func.coalesce(names, "")).where(role_grant.c.account_id == of_account).scalar_subquery()
+        sa.select(sa.func.coalesce(names, ""))
+        .where(role_grant.c.account_id == of_account, role_grant.c.scope == "")
+        .where(sa.or_(role_grant.c.until.is_(None), role_grant.c.until > _now))
+        .scalar_subquery()
     )
 
 
 _version: Final = sa.func.coalesce(account.c.authorization_version, 0)
-_now: Final = bindparam("now", type_=sa.BigInteger)
 _proven: Final = (
     sa.exists()
     .where(

@@ -140,7 +140,7 @@ class Tokens:
             expires_at=expires_at,
             ends_at=ends_at,
         )
-        rights = await change.one(store.RIGHTS, account_id=session.account_id)
+        rights = await change.one(store.RIGHTS, account_id=session.account_id, now=change.micros)
         return NewFamily(
             refresh.write(self._ring, made),
             _of_session(session, client_id, rights or store.Rights(0, "")),
@@ -155,7 +155,8 @@ class Tokens:
 
     async def access(self, resolved: Resolved) -> Access:
         """An access token for the session of a browser."""
-        rights = await self._runner.database.one(store.RIGHTS, account_id=resolved.account.id)
+        now = self._runner.world.micros()
+        rights = await self._runner.database.one(store.RIGHTS, account_id=resolved.account.id, now=now)
         if rights is None:
             raise Refused(SESSION_ENDED, "the account is gone")
         return await self._access.sign(
@@ -239,7 +240,7 @@ class Tokens:
         return GrantRow(rotated, touched)
 
     async def _judged(self, change: Change, presented: Presented, whose: dict[str, str]) -> GrantRow | None:
-        state = await change.one(store.STATE, **whose)
+        state = await change.one(store.STATE, **whose, now=change.micros)
         if state is None:
             raise Refused(REFRESH_INVALID, "no such family, or not handed out like this", counted=False)
         match refresh.judge(presented.hash, state, change.micros, self._grace, needs_proof=self._needs_proof):

@@ -59,7 +59,7 @@ async def issue(core: Core) -> str:
 
 async def is_claimed(core: Core) -> bool:
     """Whether there is an administrator."""
-    return await access.is_held(core.database, access.SUPERADMIN)
+    return await access.is_held(core.database, access.SUPERADMIN, core.world.micros())
 
 
 async def claim(core: Core, origin: Origin, who: Principal, token: Secret) -> None:

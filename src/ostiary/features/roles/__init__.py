@@ -1,0 +1,6 @@
+"""Roles: what one's own account may do, for its owner; roles and who holds them, for operators.
+
+GET  /auth/account/roles      the roles that the account holds, and what they allow
+GET  /account/roles           the same as a page
+ostiary roles …               list, define, drop, grant, revoke, explain
+"""
