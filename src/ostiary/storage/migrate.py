@@ -3,6 +3,8 @@
 Blocking: call it before the event loop serves anybody, or in a thread.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +24,7 @@ from ostiary.storage.schema import VERSION_TABLE, metadata
 # Any number of processes may start at once; on PostgreSQL this lock lets one migrate while the others wait.
 _MIGRATION_LOCK: Final = 0x6F737469617279
 _WAIT_MS: Final = 60_000
+_PAUSE_MS: Final = 20
 
 
 def _config(connection: sa.Connection | None = None) -> Config:
@@ -41,6 +44,20 @@ def newest() -> str:
     return head
 
 
+def _switch_to_wal(connection: sa.Connection) -> None:
+    """Choose the journal; of several processes that begin with a new file SQLite lets one, and refuses the rest."""
+    for _ in range(_WAIT_MS // _PAUSE_MS):
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE_MS / 1000)
+        else:
+            return
+    raise Unavailable("database: cannot migrate: another process keeps the file locked")
+
+
 @contextmanager
 def _connection(url: str) -> Iterator[sa.Connection]:
     path = sqlite_path(url)
@@ -55,7 +72,7 @@ def _connection(url: str) -> Iterator[sa.Connection]:
     try:
         with engine.connect() as connection:
             if path is not None:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                _switch_to_wal(connection)
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SET lock_timeout = {_WAIT_MS}")
