@@ -9,7 +9,7 @@ import pytest
 
 from ostiary.core.accounts.accounts import Status
 from ostiary.engine.features import RIBS
-from ostiary.testing import Kit, running
+from ostiary.testing import Browser, Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import (
     RACING,
@@ -229,6 +229,83 @@ async def test_staying_signed_in_is_decided_when_asking(kit: Kit) -> None:
     token = await link(kit, browser, remember=True)
     expires = (await redeem(browser, token=token)).json()["session"]["expires_at"]
     assert expires[:10] == (kit.clock.now() + timedelta(days=30)).date().isoformat()
+
+
+async def _asked_by_program(kit: Kit, program: Browser) -> tuple[str, str]:
+    """The attempt that a program keeps, and the link that was mailed for it; no cookie is involved."""
+    before = len(links(kit))
+    sent = await program.post("/auth/magic-link", json={"email": ANNA, "delivery": "tokens"})
+    assert (sent.status_code, sent.json()["status"]) == (202, "link_sent")
+    assert not program.cookies
+    attempt: str = sent.json()["attempt"]
+    await drained(kit)
+    assert len(links(kit)) == before + 1
+    return attempt, links(kit)[-1]
+
+
+async def test_a_program_keeps_what_a_browser_has_in_its_cookie(kit: Kit) -> None:
+    """The link, or the code that a browser shows for it, signs in with the attempt, once; the answer is tokens."""
+    await kit.signed_up(ANNA)
+    for by in ("token", "code"):
+        program = kit.browser()
+        attempt, token = await _asked_by_program(kit, program)
+        shown = await code_shown(kit, token)
+        right = {"attempt": attempt, "delivery": "tokens", by: token if by == "token" else shown}
+        done = await redeem(program, **right)
+        assert done.json()["status"] == "complete", done.text
+        assert done.json()["session"]["amr"] == ["email"]
+        assert not program.cookies
+        headers = {"authorization": f"Bearer {done.json()['access_token']}"}
+        assert (await kit.browser().get("/auth/session", headers=headers)).json()["user"]["email"] == ANNA
+        again = await redeem(program, **right)
+        assert (again.status_code, again.json()["code"]) == (401, "invalid_credentials")
+
+
+async def test_an_attempt_of_a_program_is_worth_nothing_elsewhere(kit: Kit) -> None:
+    """Not as a browser's cookie, not with another attempt's link, not after it; nor is a cookie's of use to programs.
+
+    Somebody else's attempt never signs a browser in.
+    """
+    await kit.signed_up(ANNA)
+    program, browser = kit.browser(), kit.browser()
+    older, _ = await _asked_by_program(kit, kit.browser())
+    attempt, token = await _asked_by_program(kit, program)
+    before = len(await session_rows(kit))
+    browser.cookies.set(kit.engine.app.edge.cookies.pre, attempt)
+    for given in (
+        {"token": token},
+        {"token": token, "attempt": older, "delivery": "tokens"},
+        {"token": token, "attempt": "nonsense", "delivery": "tokens"},
+    ):
+        refused = await redeem(browser, **given)
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials"), given
+    for given in ({"token": token, "delivery": "tokens"}, {"token": token, "attempt": attempt}):
+        assert (await redeem(browser, **given)).status_code == 422
+    own = kit.browser()
+    own_token = await link(kit, own)
+    kept = own.cookies[kit.engine.app.edge.cookies.pre]
+    stolen = await redeem(program, token=own_token, attempt=kept, delivery="tokens")
+    assert stolen.json()["code"] == "invalid_credentials"
+    assert len(await session_rows(kit)) == before
+    script = kit.browser(headers={"origin": kit.base_url, "sec-fetch-site": "same-origin"})
+    body = {"email": ANNA, "delivery": "tokens"}
+    assert (await script.post("/auth/magic-link", json=body)).json()["code"] == "delivery_not_allowed"
+    strangers = await kit.browser().post("/auth/magic-link", json=body | {"email": "nobody@example.com"})
+    assert set(strangers.json()) == {"status", "attempt"}
+
+
+async def test_a_program_is_asked_for_the_second_factor(guarded: Kit, day: WordOfTheDay) -> None:
+    """The link alone gives no token; the attempt that follows goes on with the factor."""
+    await guarded.signed_up(ANNA)
+    day.words[await account_id(guarded, ANNA)] = "heron"
+    program = guarded.browser()
+    attempt, token = await _asked_by_program(guarded, program)
+    waits = await redeem(program, token=token, attempt=attempt, delivery="tokens")
+    assert (waits.json()["status"], "access_token" in waits.json()) == ("factor_required", False)
+    body = {"attempt": waits.json()["attempt"], "factor": "word", "code": "heron", "delivery": "tokens"}
+    done = (await program.post("/auth/login/factor", json=body)).json()
+    assert (done["status"], done["session"]["acr"]) == ("complete", "2")
+    assert done["access_token"]
 
 
 async def test_five_links_an_hour(kit: Kit) -> None:

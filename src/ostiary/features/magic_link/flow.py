@@ -11,6 +11,7 @@ from ostiary.core.change import Change
 from ostiary.core.device import describe_device
 from ostiary.core.keys.ring import framed
 from ostiary.core.throttle.limits import Hit, Window
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Core
 from ostiary.features.magic_link.settings import MagicLinkSettings
 from ostiary.features.magic_link.way import Asked, code_use, link_use, seal
@@ -31,6 +32,7 @@ PAGE: Final = "/login/link"
 LONGEST_EMAIL: Final = 320
 LONGEST_TOKEN: Final = 200
 LONGEST_CODE: Final = 20
+LONGEST_ATTEMPT: Final = 8192
 _CODES: Final = 1_000_000
 _LONGEST_NEXT: Final = 800  # what still fits into the cookie
 
@@ -41,18 +43,20 @@ class Wish:
 
     Attributes:
         next: Where they go on, already judged; "" for home.
+        delivery: How the session is to be handed out.
     """
 
     email: str
     is_remembered: bool = False
     next: str = ""
+    delivery: Delivery = COOKIE
 
 
 async def ask(core: Core, origin: Origin, wish: Wish) -> str:
     """Mail a link if the address belongs to an account; the caller learns nothing.
 
     Returns:
-        The sealed request, for the cookie of the browser that asked.
+        The sealed request, for the cookie of the browser that asked, or for the program that did.
 
     Raises:
         Refused: `invalid_request`, `too_many_attempts` (counted by what was typed, known or not).
@@ -69,7 +73,7 @@ async def ask(core: Core, origin: Origin, wish: Wish) -> str:
         )
         expires_at = core.world.now() + settings.magic_link_lifetime
         destination = wish.next if len(wish.next) <= _LONGEST_NEXT else ""
-        asked = Asked(core.world.id(), address, expires_at, wish.is_remembered, destination)
+        asked = Asked(core.world.id(), address, expires_at, wish.is_remembered, destination, wish.delivery)
         await flow.change(lambda change: _issue(core, change, asked))
         return seal(core.ring, asked)
 

@@ -14,6 +14,7 @@ from ostiary.core.change import Change
 from ostiary.core.keys.ring import Keyring, purpose
 from ostiary.core.once.once import CodeTry, Spent, Use
 from ostiary.core.signin.ways import Candidate, Proof, Proven
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Core
 from ostiary.features.magic_link.settings import MagicLinkSettings
 from ostiary.kernel.secret import Secret
@@ -32,6 +33,7 @@ class Asked:
     Attributes:
         id: The link's row names it: another browser's link is worth nothing here.
         next: Where they go on after signing in, already judged; "" for home.
+        delivery: How the session is to be handed out.
     """
 
     id: str
@@ -39,10 +41,11 @@ class Asked:
     expires_at: datetime
     is_remembered: bool
     next: str
+    delivery: Delivery = COOKIE
 
 
 def seal(ring: Keyring, asked: Asked) -> str:
-    """The request as text for a cookie."""
+    """The request as text for a cookie, or for a program that keeps it itself."""
     document = [
         asked.id,
         asked.address.normal,
@@ -50,18 +53,24 @@ def seal(ring: Keyring, asked: Asked) -> str:
         to_micros(asked.expires_at),
         asked.is_remembered,
         asked.next,
+        asked.delivery,
     ]
     return ring.seal(ASKED, orjson.dumps(document))
 
 
-def unseal(ring: Keyring, sealed: str, now: datetime) -> Asked | None:
-    """The request, if we sealed it and its link may still be good."""
+def unseal(ring: Keyring, sealed: str, now: datetime, delivery: Delivery = COOKIE) -> Asked | None:
+    """The request, if we sealed it for this delivery and its link may still be good.
+
+    One that a program keeps is bound to no browser, so it never becomes a cookie: somebody else's would sign a
+    stranger's browser in.
+    """
     plain = ring.open_sealed(ASKED, sealed)
     if plain is None:
         return None
-    asked_id, normal, shown, expires, is_remembered, destination = orjson.loads(plain)
-    asked = Asked(asked_id, Address(normal, shown), from_micros(expires), is_remembered, destination)
-    return asked if now < asked.expires_at else None
+    asked_id, normal, shown, expires, is_remembered, destination, delivered = orjson.loads(plain)
+    if delivered != delivery or now >= from_micros(expires):
+        return None
+    return Asked(asked_id, Address(normal, shown), from_micros(expires), is_remembered, destination, delivery)
 
 
 def link_use(core: Core) -> Use:
