@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ostiary.core.tokens.access import Access
-from ostiary.core.tokens.settings import COOKIE_PAIR, TOKENS, Delivery
+from ostiary.core.tokens.settings import COOKIE, COOKIE_PAIR, TOKENS, Delivery
 from ostiary.core.tokens.tokens import Pair
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import CSRF_FAILED, csrf_token, is_csrf_token, presented_token
@@ -30,6 +30,13 @@ def judge_delivery(visit: Visit, wanted: Delivery) -> None:
         raise Refused(DELIVERY_REFUSED, "token_cookies is off", counted=False)
     if wanted == TOKENS:
         refuse_scripts(visit)
+
+
+def held(visit: Visit) -> Delivery:
+    """How whoever asks holds the session of this request."""
+    if visit.bearer is not None:
+        return TOKENS
+    return COOKIE if visit.cookies.session is not None else COOKIE_PAIR
 
 
 def refuse_scripts(visit: Visit) -> None:

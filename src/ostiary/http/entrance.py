@@ -8,6 +8,7 @@ from ostiary.core.signin.door import Entry
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
 from ostiary.core.signin.outcome import SignedIn
 from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
+from ostiary.core.tokens.tokens import Pair
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token
 from ostiary.http.delivery import judge_delivery, pair_cookies, refresh_cookie
@@ -137,16 +138,25 @@ def _of_session(visit: Visit, session: Session, token: Secret) -> list[Header]:
 
 
 def renewed_cookies(
-    visit: Visit, before: Account, after: Account, session: Session, token: Secret
+    visit: Visit,
+    before: Account,
+    after: Account,
+    session: Session | None,
+    token: Secret,
+    pair: Pair | None = None,
 ) -> list[Header]:
     """The cookies of a session that went on under another id, when its account's epoch was raised.
 
     Args:
         before: The account before the change.
         after: The account now. A browser that it knew before, it knows still.
+        session: None when it ended.
+        pair: Its new tokens, where cookies hold tokens.
     """
+    if session is None:
+        return []
     cookies, known = visit.edge.cookies, visit.edge.core.door.known
-    headers = session_cookies(visit, session, token)
+    headers = session_cookies(visit, session, token) if pair is None else pair_cookies(visit, pair)
     if known.hit(visit.cookies.known, before.id, before.security_epoch) is not None:
         note = known.remember(visit.cookies.known, after.id, after.security_epoch)
         headers.append(cookies.set_known(note, KNOWN_FOR))

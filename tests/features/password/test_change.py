@@ -13,6 +13,8 @@ from ostiary.testing import Browser, Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, changed, dump, journalled, session_rows
 from tests.features.password.stage import ANNA, NEW, NEWER, WRONG, add_address, change, codes, signs_in
+from tests.features.tokens.stage import code_of, pair_of, refresh, who
+from tests.features.tokens.stage import login as tokens_login
 from tests.security.stage import DISABLE_PASSWORD, REMOVE_PASSWORD, drained
 
 STALE = timedelta(minutes=16)
@@ -83,6 +85,34 @@ async def test_a_change_makes_no_sign_in_fresh(kit: Kit) -> None:
     kit.clock.turn(STALE)
     assert (await change(own, NEW, PASSWORD)).status_code == 200
     assert (await change(own, NEWER)).json()["code"] == "fresh_authentication_required"
+
+
+async def test_who_holds_tokens_signs_in_again(kit: Kit) -> None:
+    """An access token that changes the password gets no other one, and leaves no session behind that nobody holds."""
+    await kit.signed_up(ANNA)
+    pair = await pair_of(kit)
+    app = kit.browser(headers={"authorization": f"Bearer {pair['access_token']}"})
+    answer = await change(app, NEW, PASSWORD)
+    assert (answer.status_code, answer.json()) == (200, {"status": "password_changed"})
+    assert "set-cookie" not in answer.headers
+    assert code_of(await who(kit, pair["access_token"])) == "session_ended"
+    assert code_of(await refresh(kit, pair["refresh_token"])) == "session_ended"
+    own = await kit.sign_in(ANNA, NEW)
+    assert len((await own.get("/auth/sessions")).json()["sessions"]) == 1
+
+
+async def test_who_holds_tokens_in_cookies_stays(database_url: str, tmp_path: Path) -> None:
+    """A browser whose cookies hold tokens gets new ones, like one with a session cookie; the old ones are worthless."""
+    async with running(tmp_path, database=database_url, token_cookies=True) as kit:
+        await kit.signed_up(ANNA)
+        own, thief = kit.browser(), kit.browser()
+        assert (await tokens_login(own, delivery="token_cookies")).status_code == 200
+        thief.cookies.update(own.cookies)
+        assert (await change(own, NEW, PASSWORD)).status_code == 200
+        assert (await own.get("/auth/session")).status_code == 200
+        assert (await own.post("/auth/refresh")).status_code == 200
+        assert code_of(await thief.post("/auth/refresh")) == "session_ended"
+        assert (await thief.get("/auth/session")).status_code == 401
 
 
 async def test_without_a_session(kit: Kit) -> None:

@@ -13,6 +13,7 @@ from ostiary.features.password import flow, history
 from ostiary.features.password.settings import RecoverySettings
 from ostiary.http.access import SESSION
 from ostiary.http.cookies import Header
+from ostiary.http.delivery import held
 from ostiary.http.entrance import renewed_cookies
 from ostiary.http.forms import Form, rules_in_words
 from ostiary.http.pages import account_problem, page, query_of, see
@@ -47,7 +48,7 @@ async def change(request: Request) -> Response:
     if form.errors:
         return await _password_page(visit, current, form, 422)
     try:
-        renewed = await flow.change_password(visit.edge.core, visit.origin, current, typed, new)
+        done = await flow.change_password(visit.edge.core, visit.origin, current, typed, new, held(visit))
     except Refused as refused:
         headers = problem_from(refused, visit).headers
         if refused.code is INVALID_CREDENTIALS:
@@ -56,7 +57,7 @@ async def change(request: Request) -> Response:
         if form.blame(refused, "new_password"):
             return await _password_page(visit, current, form, refused.code.status, headers)
         raise
-    cookies = renewed_cookies(visit, current.account, renewed.account, renewed.session, renewed.token)
+    cookies = renewed_cookies(visit, current.account, done.account, done.session, done.token, done.pair)
     return see(f"{SECURITY if visit.edge.shell.has(SECURITY) else OWN}?done={_CHANGED}", cookies)
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from ostiary.features.password import flow, recovery
 from ostiary.http.access import CurrentOrigin, CurrentSession
+from ostiary.http.delivery import held
 from ostiary.http.entrance import renewed_cookies
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.visit import visit_of
@@ -78,12 +79,13 @@ async def change(
     origin: CurrentOrigin,
     current: CurrentSession,
 ) -> PasswordChanged:
-    """Change the password, or set the first one. Ends every other session; this one gets another id and new cookies."""
+    """Change the password, or set the first one. Ends every other session.
+
+    This one gets another id and new cookies. Whoever came with an access token signs in again.
+    """
+    visit = visit_of(request.scope)
     typed = Secret(body.current_password) if body.current_password is not None else None
-    renewed = await flow.change_password(core, origin, current, typed, Secret(body.new_password))
-    response.raw_headers.extend(
-        renewed_cookies(
-            visit_of(request.scope), current.account, renewed.account, renewed.session, renewed.token
-        )
-    )
+    done = await flow.change_password(core, origin, current, typed, Secret(body.new_password), held(visit))
+    cookies = renewed_cookies(visit, current.account, done.account, done.session, done.token, done.pair)
+    response.raw_headers.extend(cookies)
     return PasswordChanged()

@@ -1,6 +1,6 @@
 """Owns changing the password of whoever is signed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import INVALID_CREDENTIALS, Account
@@ -8,6 +8,8 @@ from ostiary.core.change import Change
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.core.signin.door import LOCKOUT
 from ostiary.core.throttle.limits import Hit
+from ostiary.core.tokens.settings import COOKIE, COOKIE_PAIR, TOKENS, Delivery
+from ostiary.core.tokens.tokens import NewFamily, Pair
 from ostiary.core.wiring import Core
 from ostiary.features.password import history
 from ostiary.features.password.events import CHANGE_FAILED, CHANGED
@@ -21,16 +23,21 @@ from ostiary.storage.database import Reads
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The session that went on, under another id.
+    """What became of the session.
 
     Attributes:
         account: As it is after the change.
+        session: Under another id; None when it ended with the others.
         token: For the cookie, and nowhere else.
+        family: What its new tokens are made from, where cookies hold tokens.
+        pair: Those, signed once all that is durable.
     """
 
     account: Account
-    session: Session
+    session: Session | None
     token: Secret
+    family: NewFamily | None = None
+    pair: Pair | None = None
 
 
 async def can_prove(reads: Reads, account_id: str) -> bool:
@@ -40,12 +47,18 @@ async def can_prove(reads: Reads, account_id: str) -> bool:
 
 
 async def change_password(
-    core: Core, origin: Origin, current: Resolved, typed: Secret | None, password: Secret
+    core: Core,
+    origin: Origin,
+    current: Resolved,
+    typed: Secret | None,
+    password: Secret,
+    delivery: Delivery = COOKIE,
 ) -> Renewed:
     """Change the password, or set the first one. Every other session ends, and this one gets another id.
 
     Args:
         current: The session that asks.
+        delivery: How it is held. One that is held as tokens ends, too: an access token alone never gets another one.
         typed: The current password; without it the sign-in must be fresh.
         password: The new one.
 
@@ -71,9 +84,13 @@ async def change_password(
             earlier=await history.last(flow.reads, account.id, settings.password_history),
         )
         new_hash = await core.passwords.hash(password)
-        return await flow.change(
-            lambda change: _change(core, change, current, new_hash, is_typed=typed is not None)
+        is_typed = typed is not None
+        renewed = await flow.change(
+            lambda change: _change(core, change, current, new_hash, delivery, is_typed=is_typed)
         )
+        if renewed.family is None:
+            return renewed
+        return replace(renewed, pair=await core.tokens.pair(renewed.family))
 
 
 async def _is_current(core: Core, reads: Reads, account_id: str, typed: Secret) -> bool:
@@ -85,8 +102,10 @@ async def _is_current(core: Core, reads: Reads, account_id: str, typed: Secret) 
     return verdict.matches and row is not None and row.disabled_at is None
 
 
-async def _change(core: Core, change: Change, current: Resolved, new_hash: str, *, is_typed: bool) -> Renewed:
-    account_id = current.account.id
+async def _change(
+    core: Core, change: Change, current: Resolved, new_hash: str, delivery: Delivery, *, is_typed: bool
+) -> Renewed:
+    account_id, who = current.account.id, current.principal
     try:
         account = await accounts.lock_active(change, account_id, current.account.security_epoch)
     except Refused as refused:
@@ -96,9 +115,17 @@ async def _change(core: Core, change: Change, current: Resolved, new_hash: str, 
     await history.retire(change, account_id, core.settings.of(RecoverySettings).password_history)
     account = await accounts.set_password(change, account, new_hash)
     await core.throttle.clear(change.tx, Hit(LOCKOUT, accounts.subject_of(account_id)))
-    await core.sessions.end_all(change, account_id, CHANGED.name, keep=current.principal.session_id or "")
-    renewed = await core.sessions.renew(change, current.principal)
-    if renewed is None:
-        raise Refused(SESSION_ENDED, "ended meanwhile", counted=False)
     await change.emit(CHANGED(account_id, by="password" if is_typed else "fresh_sign_in"))
-    return Renewed(account, *renewed)
+    session, token, family = None, Secret(""), None
+    if delivery == TOKENS:
+        is_live = await core.sessions.end(change, account_id, who.session_id or "", CHANGED.name)
+    else:
+        renewed = await core.sessions.renew(change, who)
+        session, token = renewed or (None, token)
+        is_live = session is not None
+    if not is_live:
+        raise Refused(SESSION_ENDED, "ended meanwhile", counted=False)
+    await core.sessions.end_all(change, account_id, CHANGED.name, keep=session.id if session else "")
+    if session is not None and delivery == COOKIE_PAIR:
+        family = await core.tokens.begin(change, session, delivery)
+    return Renewed(account, session, token, family)
