@@ -152,8 +152,8 @@ header), `errors` (each with `loc`, `message`, `type`), `violations` (each with 
 
 
 def _traits(event: EventType) -> str:
-    names = [name.replace("_", " ") for name in ("ends_sessions", "tell_owner") if getattr(event, name)]
-    return ", ".join(names) or "–"
+    names = [name for name in ("ends_sessions", "changes_rights", "tell_owner") if getattr(event, name)]
+    return ", ".join(name.replace("_", " ") for name in names) or "–"
 
 
 def events_page() -> str:

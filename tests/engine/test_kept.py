@@ -20,6 +20,7 @@ UNTOLD: Final = {
     "keyring": "keys of the deployment",
     "keyring_state": "keys of the deployment",
     "signing_key": "keys of the deployment",
+    "revocation": "hashes of ids of sessions and accounts, for an hour",
     "role": "roles of the deployment",
     "role_book": "the number of their last change",
 }

@@ -25,6 +25,7 @@ PUBLIC = {
     ("POST", "/auth/register"),
     ("POST", "/auth/token"),
     ("GET", "/deletion"),
+    ("GET", "/auth/revocations"),
     ("GET", "/login"),
     ("POST", "/login"),
     ("GET", "/login/enrol"),

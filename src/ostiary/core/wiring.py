@@ -16,6 +16,7 @@ from ostiary.core.once.once import Once
 from ostiary.core.outbox.outbox import Outbox
 from ostiary.core.outgoing.client import Outgoing
 from ostiary.core.passwords.hasher import Passwords
+from ostiary.core.revocations.feed import Feed
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin.door import Door
 from ostiary.core.signin.factors import Factors
@@ -54,6 +55,7 @@ class Core(Parts):
     factors: Factors
     tokens: Tokens
     codes: Codes
+    feed: Feed
     door: Door
     kept: tuple["Kept", ...]
 

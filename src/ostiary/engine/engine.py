@@ -150,6 +150,7 @@ class Engine:
                 await self.core.database.close()
                 raise
             self.core.passwords.open()
+            self.core.feed.waiting.open()
             self.worker = self._new_worker()
             self._watching = asyncio.create_task(watch.run())
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
@@ -171,6 +172,7 @@ class Engine:
         working, self._working = self._working, None
         if working is None:
             return
+        self.core.feed.waiting.close()
         try:
             self.worker.stop()
             _, late = await asyncio.wait([working], timeout=_PARTING.total_seconds())

@@ -17,6 +17,7 @@ from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outgoing.settings import OutgoingSettings
 from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.core.revocations.settings import FeedSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.throttle.settings import ThrottleSettings
@@ -81,6 +82,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     SessionSettings,
     TokenSettings,
     AccessSettings,
+    FeedSettings,
     PasswordSettings,
     BreachSettings,
     ThrottleSettings,

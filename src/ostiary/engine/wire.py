@@ -14,7 +14,7 @@ from ostiary.core.change import Reactions, Subscriber, on
 from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
 from ostiary.core.kept.store import KEPT as CORE_KEPT
-from ostiary.core.keys import rotation
+from ostiary.core.keys import rotation as key_rotation
 from ostiary.core.keys.ring import Keyring, RingPepper
 from ostiary.core.keys.signing import rotation as signing_rotation
 from ostiary.core.keys.signing.keys import SigningKeys
@@ -36,6 +36,10 @@ from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.core.revocations.feed import Feed
+from ostiary.core.revocations.record import Revocations
+from ostiary.core.revocations.settings import FeedSettings
+from ostiary.core.revocations.waiting import Waiting
 from ostiary.core.sessions import sessions
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.sessions.settings import SessionSettings
@@ -73,7 +77,7 @@ from ostiary.storage.database import Database, Transaction
 CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *access.EVENTS,
     *book.EVENTS,
-    *rotation.EVENTS,
+    *key_rotation.EVENTS,
     *signing_rotation.EVENTS,
     *accounts.EVENTS,
     *profile.EVENTS,
@@ -171,7 +175,9 @@ def wire(
         Requirement(signin, parts.authority),
         signin.factor_failures_per_network,
     )
-    reactions = Reactions(event_types(ribs), _subscribers(parts, factors, ribs))
+    waiting = Waiting(world, database, settings.of(FeedSettings).feed_waiters)
+    revocations = Revocations(waiting.wake)
+    reactions = Reactions(event_types(ribs), _subscribers(parts, factors, revocations, ribs))
     runner = Runner(world, database, parts.throttle, reactions)
     issuer = parse_base_url(settings.of(HttpSettings).base_url).origin
     token_settings = settings.of(TokenSettings)
@@ -188,6 +194,7 @@ def wire(
         factors=factors,
         tokens=tokens,
         codes=codes,
+        feed=Feed(world, database, ring, parts.signing, waiting, issuer),
         door=door,
         kept=kept(ribs),
     )
@@ -219,13 +226,18 @@ def _ways(ribs: Sequence[Rib]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _subscribers(parts: Parts, factors: Factors, ribs: Sequence[Rib]) -> list[Subscriber]:
+def _subscribers(
+    parts: Parts, factors: Factors, revocations: Revocations, ribs: Sequence[Rib]
+) -> list[Subscriber]:
     """Reactions in their order: what must end ends first, then the ribs, and people are told last."""
     names = [rib.name for rib in ribs]
     if len(set(names)) < len(names):
         raise Misuse("two ribs have the same name")
     return [
         Subscriber(lambda event_type: event_type.ends_sessions, parts.sessions.react),
+        on(sessions.ENDED, revocations.session_ended),
+        on(key_rotation.KEY_RETIRED, revocations.key_retired),
+        Subscriber(lambda event_type: event_type.changes_rights, revocations.rights_changed),
         on(accounts.CREDENTIALS_VOIDED, factors.void),
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
@@ -241,6 +253,7 @@ def chores(parts: Core, ribs: Sequence[Rib]) -> list[Chore]:
         _sweep("expired claims", lambda tx, batch: claims.sweep(tx, parts.world.micros(), batch)),
         _sweep("expired counters", parts.throttle.sweep),
         _sweep("old sessions", parts.sessions.sweep),
+        _sweep("old revocations", parts.feed.sweep),
         dead_letter_chore(parts.settings.of(OutboxSettings)),
         *keys.chores(parts),
         *(chore for rib in ribs for chore in rib.chores(parts)),

@@ -27,6 +27,7 @@ class EventType:
         severity: How loudly it is reported.
         fields: Names of the values it may carry; secrets never are among them.
         ends_sessions: Sessions of the account end in the same transaction.
+        changes_rights: What the account may do is another from now on; its tokens are stale.
         tell_owner: The account's owner is told by mail.
         words: The sentence by which the owner recognises it in the account's activity, with fields in braces:
             "Signed in with {amr}."; "" for what is no owner's business, or is said by another event.
@@ -39,6 +40,7 @@ class EventType:
     severity: Severity = Severity.INFO
     fields: tuple[str, ...] = ()
     ends_sessions: bool = False
+    changes_rights: bool = False
     tell_owner: bool = False
     words: str = ""
     at_every_address: bool = False

@@ -35,6 +35,15 @@ def span_micros(duration: timedelta) -> int:
     return duration // _MICROSECOND
 
 
+def first_id(moment: datetime) -> str:
+    """The least identifier that `World.id` can give at a moment; every one of before is less."""
+    return _written((to_micros(moment) // 1000) << 80)
+
+
+def _written(number: int) -> str:
+    return "".join([_ID_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
 class Clock(Protocol):
     """Where time comes from."""
 
@@ -122,5 +131,4 @@ class World:
     def id(self) -> str:
         """A new identifier: 26 characters, ordered by creation time, 80 bits of chance (ULID layout)."""
         millis = to_micros(self.clock.now()) // 1000
-        number = (millis << 80) | int.from_bytes(self.chance.bytes(10))
-        return "".join([_ID_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+        return _written((millis << 80) | int.from_bytes(self.chance.bytes(10)))

@@ -3,8 +3,9 @@
 import logging.config
 import os
 import signal
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
@@ -70,7 +71,21 @@ class Served:
 
 
 class Server(uvicorn.Server):
-    """Takes SIGTERM and SIGINT as an order that was carried out: uvicorn would raise them again at the end."""
+    """Takes SIGTERM and SIGINT as an order that was carried out: uvicorn would raise them again at the end.
+
+    Args:
+        config: Of uvicorn.
+        parting: Lets go who only waits, before the server waits for what is under way.
+    """
+
+    def __init__(self, config: uvicorn.Config, parting: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._parting = parting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way."""
+        self._parting()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Finish what is under way; a second SIGINT drops it."""
@@ -117,7 +132,7 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
         date_header=True,
         timeout_graceful_shutdown=15,
     )
-    server = Server(config)
+    server = Server(config, engine.core.feed.waiting.close)
     try:
         server.run()  # on uvloop, where there is one: a loop of our own making would be asyncio's
     except SystemExit:

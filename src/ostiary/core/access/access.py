@@ -18,6 +18,7 @@ ROLE_GRANTED: Final = EventType(
     "An account was given a role.",
     Severity.WARNING,
     ("role", "by", "scope", "until"),
+    changes_rights=True,
     words="You were given the role {role}.",
 )
 ROLE_REVOKED: Final = EventType(
@@ -25,6 +26,7 @@ ROLE_REVOKED: Final = EventType(
     "A role was taken from an account.",
     Severity.WARNING,
     ("role", "by", "scope"),
+    changes_rights=True,
     words="The role {role} was taken from you.",
 )
 EVENTS: Final = (ROLE_GRANTED, ROLE_REVOKED)

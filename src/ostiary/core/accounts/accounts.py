@@ -252,6 +252,15 @@ async def void_credentials(change: Change, account_id: str) -> None:
     await change.emit(CREDENTIALS_VOIDED(account_id))
 
 
+async def raise_authorization_version(change: Change, account_id: str) -> int:
+    """Note that what the account may do has changed; tokens that name an older version are stale.
+
+    Returns:
+        The new version.
+    """
+    return await change.one(store.RAISE_VERSION, of_account=account_id) or 0
+
+
 async def password_of(reads: Reads, account_id: str) -> store.PasswordRow | None:
     """An account's password as it is now; None when it has none."""
     return await reads.one(store.PASSWORD, account_id=account_id)

@@ -237,6 +237,14 @@ RAISE_EPOCH: Final = command(
     .where(account.c.id == bindparam("of_account"))
     .values(updated_at=bindparam("now"), security_epoch=account.c.security_epoch + 1),
 )
+RAISE_VERSION: Final = Query(
+    "accounts.raise_version",
+    sa.update(account)
+    .where(account.c.id == bindparam("of_account"))
+    .values(authorization_version=sa.func.coalesce(account.c.authorization_version, 0) + 1)
+    .returning(account.c.authorization_version),
+    int,
+)
 DROP_PASSWORD: Final = command(
     "accounts.drop_password", sa.delete(password).where(password.c.account_id == bindparam("of_account"))
 )

@@ -11,6 +11,7 @@ COOKIE: Final = "cookie"
 TOKENS: Final = "tokens"
 COOKIE_PAIR: Final = "token_cookies"
 
+LONGEST_ACCESS: Final = timedelta(hours=1)
 LONGEST_REFRESH: Final = timedelta(days=400)
 
 
@@ -38,7 +39,7 @@ class TokenSettings:
     )
 
     def __post_init__(self) -> None:
-        if not timedelta(seconds=30) <= self.access_lifetime <= timedelta(hours=1):
+        if not timedelta(seconds=30) <= self.access_lifetime <= LONGEST_ACCESS:
             raise ValueError("access_lifetime: must be 30s to 1h")
         if not self.first_party_client or not self.first_party_client.isascii():
             raise ValueError("first_party_client: must be ASCII text")

@@ -9,6 +9,7 @@ from ostiary.features.tokens.api import (
     refresh,
     token,
 )
+from ostiary.features.tokens.feed import FEED_DOC, revocations
 from ostiary.http.access import PUBLIC
 from ostiary.http.rib import Rib
 from ostiary.http.routing import Hot
@@ -39,5 +40,6 @@ RIB = Rib(
             takes=RefreshBody,
             gives=PairView | Renewed,
         ),
+        Hot("/auth/revocations", ("GET",), revocations, PUBLIC, FEED_DOC),
     ),
 )

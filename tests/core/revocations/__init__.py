@@ -1,0 +1,1 @@
+"""Tests of the revocation feed below HTTP."""
