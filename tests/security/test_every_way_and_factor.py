@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from ostiary.core.accounts.accounts import Status
+from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.engine.features import RIBS
 from ostiary.features.signin import flow as signin
 from ostiary.http.rib import Rib
@@ -28,7 +29,8 @@ from tests.support.ribs import KNOCK, KnockDriver
 # One more way in than ships shows that nothing below knows those that do.
 DRIVERS: dict[str, WayDriver] = {**WAYS, "knock": KnockDriver()}
 NAMES = sorted(way for rib in (*RIBS, KNOCK) for way in rib.ways)
-LOCK_AFTER = 6
+DOORS = [(name, delivery) for name in NAMES if name in DRIVERS for delivery in DRIVERS[name].deliveries]
+LOCK_AFTER = 8
 SOON = timedelta(seconds=4)  # longer than a process remembers that it refused
 EACH: list[WayDriver | FactorDriver] = [*DRIVERS.values(), *FACTORS.values()]
 SETTINGS: dict[str, Any] = {
@@ -53,11 +55,12 @@ class Person:
 
 
 class Stage:
-    """An engine, and one of its ways in."""
+    """An engine, one of its ways in, and how sessions are to be handed out."""
 
-    def __init__(self, kit: Kit, way: str) -> None:
+    def __init__(self, kit: Kit, way: str, delivery: Delivery = COOKIE) -> None:
         self.kit = kit
         self.way = DRIVERS[way]
+        self.delivery = delivery
         core = kit.engine.core
         self.own = [one.name for rib in RIBS for one in rib.factors(core)]
         self.spare = [one.name for rib in RIBS for one in rib.spares(core)]
@@ -83,8 +86,16 @@ class Stage:
     async def enter(self, person: Person) -> tuple[Browser, httpx2.Response]:
         """Go in with what is right, in a new browser."""
         browser = self.kit.browser()
-        prepared = await self.way.prepare(self.kit, browser, person.address)
-        return browser, await self.way.enter(browser, person.address, prepared)
+        prepared = await self.prepare(browser, person)
+        return browser, await self.way.enter(browser, person.address, prepared, self.delivery)
+
+    async def prepare(self, browser: Browser, person: Person) -> Any:
+        """What comes before the door."""
+        return await self.way.prepare(self.kit, browser, person.address, self.delivery)
+
+    async def answer(self, name: str, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+        """Give a factor's right answer."""
+        return await FACTORS[name].answer(self.kit, browser, attempt, held, self.delivery)
 
     async def waits(self, person: Person) -> tuple[Browser, str]:
         """A sign-in that waits for a factor, and has opened nothing so far."""
@@ -103,7 +114,16 @@ class Stage:
         told = answered.json()
         assert told["status"] == "complete", told
         assert told["session"]["acr"] == ("2" if self.way.is_multi_factor else "1")
-        assert (await browser.get("/auth/session")).json()["user"]["email"] == person.address
+        await self.opened(answered, browser, person)
+
+    async def opened(self, answered: httpx2.Response, browser: Browser, person: Person) -> None:
+        """An answer that hands out a session of this account, in this way and no other."""
+        token = answered.json().get("access_token")
+        assert (token is not None) == (self.delivery == TOKENS)
+        assert (self.kit.engine.app.edge.cookies.session in browser.cookies) == (self.delivery == COOKIE)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        who = (await browser.get("/auth/session", headers=headers)).json()
+        assert who["user"]["email"] == person.address
 
     async def refused(self, answered: httpx2.Response, browser: Browser, before: int, *codes: str) -> None:
         """An answer with one of these codes, which opened nothing."""
@@ -139,14 +159,14 @@ async def test_a_way_in_that_is_not_declared_opens_nothing(tmp_path: Path) -> No
         assert await session_rows(kit) == []
 
 
-@pytest.mark.parametrize("way", NAMES)
-async def test_what_is_asked_and_what_opens(kit: Kit, way: str) -> None:
+@pytest.mark.parametrize(("way", "delivery"), DOORS)
+async def test_what_is_asked_and_what_opens(kit: Kit, way: str, delivery: Delivery) -> None:
     """Nothing enrolled, each factor, all of them, one that was only begun, and all removed by an operator.
 
     What counts is asked for, all of it and nothing else; the right answer opens once, from the browser that asked, and
     neither a wrong one nor somebody else's does.
     """
-    stage = Stage(kit, way)
+    stage = Stage(kit, way, delivery)
     core = kit.engine.core
     nobodys = [await stage.person(), *[await stage.person(one, counts=False) for one in stage.own]]
     lost = await stage.person(*stage.own)
@@ -156,7 +176,9 @@ async def test_what_is_asked_and_what_opens(kit: Kit, way: str) -> None:
     await changed(kit, lambda change: core.factors.reset(change, lost_id))
     for person in (*nobodys, lost):
         await stage.opens_at_once(person)
-    for person in (everything, *[await stage.person(one) for one in stage.own]):
+    # Which factors are asked for does not depend on the delivery; one account shows that they are.
+    alone = [await stage.person(one) for one in stage.own] if delivery == COOKIE else []
+    for person in (everything, *alone):
         if stage.way.is_multi_factor:
             await stage.opens_at_once(person)
             continue
@@ -166,43 +188,49 @@ async def test_what_is_asked_and_what_opens(kit: Kit, way: str) -> None:
 
 
 async def _answered(stage: Stage, person: Person, stranger: Person, name: str) -> None:
-    """One factor of one account: wrong, somebody else's, from another browser, right, and again."""
+    """One factor of one account: wrong, somebody else's, handed out otherwise or elsewhere, right, and again."""
     kit, driver, held = stage.kit, FACTORS[name], person.held[name]
     browser, attempt = await stage.waits(person)
     before = len(await session_rows(kit))
-    for unknown in ("nonsense", *(one for one in FACTORS if one not in person.held)):
-        body = {"attempt": attempt, "factor": unknown, "code": "000000"}
-        answered = await browser.post("/auth/login/factor", json=body)
+    given = {"attempt": attempt, "delivery": stage.delivery}
+    for factor, code in (
+        ("nonsense", "000000"),
+        *((one, "000000") for one in FACTORS if one not in person.held),
+        (name, ""),
+    ):
+        answered = await browser.post("/auth/login/factor", json={**given, "factor": factor, "code": code})
         await stage.refused(answered, browser, before, "invalid_credentials")
-    empty = await browser.post("/auth/login/factor", json={"attempt": attempt, "factor": name, "code": ""})
-    await stage.refused(empty, browser, before, "invalid_credentials")
-    await stage.refused(
-        await driver.miss(kit, browser, attempt, held), browser, before, "invalid_credentials"
-    )
-    if (
-        name not in kit.engine.core.factors.by_mailbox
-    ):  # there the challenge goes to the account's own mailbox
-        theirs = await driver.answer(kit, browser, attempt, stranger.held[name])
+    missed = await driver.miss(kit, browser, attempt, held, stage.delivery)
+    await stage.refused(missed, browser, before, "invalid_credentials")
+    # There the challenge goes to the account's own mailbox.
+    if name not in kit.engine.core.factors.by_mailbox:
+        theirs = await stage.answer(name, browser, attempt, stranger.held[name])
         await stage.refused(theirs, browser, before, "invalid_credentials")
-    thief = kit.browser()
-    await stage.refused(await driver.answer(kit, thief, attempt, held), thief, before, "attempt_invalid")
+    # A program's attempt is bound to no browser, so it never becomes a cookie, and a browser's never becomes tokens.
+    other: Delivery = COOKIE if stage.delivery == TOKENS else TOKENS
+    turned = await driver.answer(kit, browser, attempt, held, other)
+    await stage.refused(turned, browser, before, "attempt_invalid")
+    if stage.delivery == COOKIE:
+        thief = kit.browser()
+        stolen = await stage.answer(name, thief, attempt, held)
+        await stage.refused(stolen, thief, before, "attempt_invalid")
 
-    done = await driver.answer(kit, browser, attempt, held)
+    done = await stage.answer(name, browser, attempt, held)
     assert done.json()["status"] == "complete", done.text
     assert done.json()["session"]["acr"] == "2"
     assert "mfa" in done.json()["session"]["amr"]
-    assert (await browser.get("/auth/session")).json()["user"]["email"] == person.address
+    await stage.opened(done, browser, person)
     assert len(await session_rows(kit)) == before + 1
-    again = await driver.answer(kit, browser, attempt, held)
+    again = await stage.answer(name, browser, attempt, held)
     assert again.json()["code"] == "attempt_invalid"
     assert len(await session_rows(kit)) == before + 1
 
 
-@pytest.mark.parametrize("way", NAMES)
-async def test_an_account_that_may_not_be_used(kit: Kit, way: str) -> None:
+@pytest.mark.parametrize(("way", "delivery"), DOORS)
+async def test_an_account_that_may_not_be_used(kit: Kit, way: str, delivery: Delivery) -> None:
     """Disabled after the link was mailed, disabled or changed between the steps, locked by failures of this way in:
     nothing opens, right as it may be, and nothing is spent; afterwards it opens again."""
-    stage = Stage(kit, way)
+    stage = Stage(kit, way, delivery)
     core = kit.engine.core
     for person in (await stage.person(), await stage.person(*stage.own)):
         who = await account_id(kit, person.address)
@@ -210,29 +238,29 @@ async def test_an_account_that_may_not_be_used(kit: Kit, way: str) -> None:
         if person.held and not stage.way.is_multi_factor:
             waiting = [(name, *(await stage.waits(person))) for name in stage.offered(person)]
         late = kit.browser()
-        prepared = await stage.way.prepare(kit, late, person.address)
+        prepared = await stage.prepare(late, person)
         before = len(await session_rows(kit))
         await set_status(kit, who, Status.DISABLED)
-        answered = await stage.way.enter(late, person.address, prepared)
+        answered = await stage.way.enter(late, person.address, prepared, delivery)
         await stage.refused(answered, late, before, "invalid_credentials")
         await set_status(kit, who, Status.ACTIVE)
         for name, browser, attempt in waiting:  # of another epoch, although the account may be used again
-            answered = await FACTORS[name].answer(kit, browser, attempt, person.held[name])
+            answered = await stage.answer(name, browser, attempt, person.held[name])
             await stage.refused(answered, browser, before, "invalid_credentials")
         await signin.unlock(core, person.address)
 
         guesser = kit.browser("192.0.2.99")
-        prepared = await stage.way.prepare(kit, guesser, person.address)
+        prepared = await stage.prepare(guesser, person)
         pending = await stage.waits(person) if waiting else None
         for _ in range(LOCK_AFTER):
-            missed = await stage.way.miss(guesser, person.address, prepared)
+            missed = await stage.way.miss(guesser, person.address, prepared, delivery)
             await stage.refused(missed, guesser, before, "invalid_credentials")
         late, locked = await stage.enter(person)
         assert locked.status_code == 429
         await stage.refused(locked, late, before, "too_many_attempts", "account_locked")
         if pending is not None:
             name = stage.offered(person)[0]
-            answered = await FACTORS[name].answer(kit, *pending, person.held[name])
+            answered = await stage.answer(name, *pending, person.held[name])
             await stage.refused(answered, pending[0], before, "too_many_attempts", "account_locked")
         await signin.unlock(core, person.address)
         kit.clock.turn(SOON)

@@ -15,6 +15,7 @@ from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.once.once import Use
 from ostiary.core.signin.door import SIGNED_IN
 from ostiary.core.signin.ways import Candidate, Enrolled, Factor, Proof, Proven
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Parts
 from ostiary.http.access import PUBLIC
 from ostiary.http.arrival import answer
@@ -94,6 +95,7 @@ class KnockBody(JsonBody):
 
     email: str
     knocks: int
+    delivery: Delivery = COOKIE
 
 
 class KnockWay:
@@ -125,7 +127,7 @@ _router = APIRouter()
 async def knock(body: KnockBody, request: Request, response: Response, core: CurrentCore) -> dict[str, Any]:
     """Sign in by knocking."""
     visit = visit_of(request.scope)
-    entry = await begin(visit, remember=False)
+    entry = await begin(visit, remember=False, delivery=body.delivery)
     outcome = await core.door.enter(entry, KnockWay(core.world), body)
     found, cookies = answer(visit, outcome, entry.pre_session, None)
     response.raw_headers.extend(cookies)
@@ -140,16 +142,20 @@ class KnockDriver(WayDriver):
     proves_mailbox = False
     is_multi_factor = False
 
-    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+    async def prepare(self, kit: Kit, browser: Browser, address: str, delivery: Delivery = COOKIE) -> Any:
         """Nothing."""
 
-    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def enter(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Three times."""
-        return await browser.post("/auth/knock", json={"email": address, "knocks": 3})
+        return await browser.post("/auth/knock", json={"email": address, "knocks": 3, "delivery": delivery})
 
-    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def miss(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Once."""
-        return await browser.post("/auth/knock", json={"email": address, "knocks": 1})
+        return await browser.post("/auth/knock", json={"email": address, "knocks": 1, "delivery": delivery})
 
 
 KNOCK = Rib(name="knock", ways=(KnockWay.name,), json_routes=(JsonRoutes(_router, PUBLIC),))

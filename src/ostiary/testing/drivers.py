@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import httpx2
 
+from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.kernel.secret import Secret
 from ostiary.protocols.totp import PERIOD, hotp, step_at
 from ostiary.testing.kit import PASSWORD, Browser, Kit
@@ -30,22 +31,28 @@ class WayDriver(Protocol):
         settings: What an engine needs, so that it is open.
         proves_mailbox: It shows that somebody reads the account's mailbox.
         is_multi_factor: It shows two factors at once, so that no other one is asked for.
+        deliveries: How it can hand out the session; each method takes one of them.
     """
 
     name: str
     settings: Mapping[str, object]
     proves_mailbox: bool
     is_multi_factor: bool
+    deliveries: tuple[Delivery, ...] = (COOKIE, TOKENS)
 
-    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+    async def prepare(self, kit: Kit, browser: Browser, address: str, delivery: Delivery = COOKIE) -> Any:
         """What comes before the door, such as asking for a link; an account with this address is there."""
         ...
 
-    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def enter(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Show the right thing."""
         ...
 
-    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def miss(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Show a wrong one."""
         ...
 
@@ -69,11 +76,15 @@ class FactorDriver(Protocol):
         """Let it count; the backup codes that came along."""
         ...
 
-    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def answer(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """The right answer for a sign-in that waits; never one that was given before."""
         ...
 
-    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def miss(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """A wrong answer."""
         ...
 
@@ -86,39 +97,60 @@ class PasswordDriver(WayDriver):
     proves_mailbox = False
     is_multi_factor = False
 
-    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+    async def prepare(self, kit: Kit, browser: Browser, address: str, delivery: Delivery = COOKIE) -> Any:
         """Nothing."""
 
-    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def enter(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type it."""
-        return await browser.post("/auth/login", json={"identifier": address, "password": PASSWORD})
+        return await self._type(browser, address, PASSWORD, delivery)
 
-    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def miss(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type another one."""
-        return await browser.post("/auth/login", json={"identifier": address, "password": f"no {PASSWORD}"})
+        return await self._type(browser, address, f"no {PASSWORD}", delivery)
+
+    async def _type(
+        self, browser: Browser, address: str, password: str, delivery: Delivery
+    ) -> httpx2.Response:
+        body = {"identifier": address, "password": password, "delivery": delivery}
+        return await browser.post("/auth/login", json=body)
 
 
 class MagicLinkDriver(WayDriver):
-    """The link, in the browser that asked for it."""
+    """The link, in the browser or the program that asked for it."""
 
     name = "magic_link"
     settings: Mapping[str, object] = {"magic_link_per_address": "1000/h", "magic_link_per_network": "10000/h"}
     proves_mailbox = True
     is_multi_factor = False
 
-    async def prepare(self, kit: Kit, browser: Browser, address: str) -> Any:
+    async def prepare(self, kit: Kit, browser: Browser, address: str, delivery: Delivery = COOKIE) -> Any:
         """Ask, and look into the mailbox."""
         seen = _seen(kit)
-        (await browser.post("/auth/magic-link", json={"email": address})).raise_for_status()
-        return await _mailed(kit, address, _LINK, seen)
+        asked = await browser.post("/auth/magic-link", json={"email": address, "delivery": delivery})
+        asked.raise_for_status()
+        return await _mailed(kit, address, _LINK, seen), asked.json().get("attempt")
 
-    async def enter(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def enter(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Use it."""
-        return await browser.post("/auth/magic-link/redeem", json={"token": prepared})
+        return await self._redeem(browser, {"token": prepared[0]}, prepared[1], delivery)
 
-    async def miss(self, browser: Browser, address: str, prepared: Any) -> httpx2.Response:
+    async def miss(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type a code that the link does not show. One in a million is right: then the test is wrong, not the code."""
-        return await browser.post("/auth/magic-link/redeem", json={"code": "000000"})
+        return await self._redeem(browser, {"code": "000000"}, prepared[1], delivery)
+
+    async def _redeem(
+        self, browser: Browser, shown: dict[str, str], attempt: str | None, delivery: Delivery
+    ) -> httpx2.Response:
+        body = shown | {"delivery": delivery} | ({"attempt": attempt} if attempt else {})
+        return await browser.post("/auth/magic-link/redeem", json=body)
 
 
 class TotpDriver(FactorDriver):
@@ -138,16 +170,20 @@ class TotpDriver(FactorDriver):
         done = await browser.post(f"/auth/mfa/totp/{held[0]}/confirm", json={"code": self._code(kit, held)})
         return _codes(done)
 
-    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def answer(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Wait for a code that nobody has seen yet, and type it."""
         kit.clock.turn(2 * PERIOD)
-        return await _send(browser, attempt, self.name, self._code(kit, held))
+        return await _send(browser, attempt, self.name, self._code(kit, held), delivery)
 
-    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def miss(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type what the app does not show anywhere near."""
         near = {self._code(kit, held, steps) for steps in range(-3, 4)}
         wrong = next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
-        return await _send(browser, attempt, self.name, wrong)
+        return await _send(browser, attempt, self.name, wrong, delivery)
 
     def _code(self, kit: Kit, held: Any, steps: int = 0) -> str:
         return hotp(held[1], step_at(kit.clock.now()) + steps).reveal()
@@ -173,17 +209,25 @@ class EmailCodeDriver(FactorDriver):
         """Type it."""
         return _codes(await browser.post("/auth/mfa/email-code/confirm", json={"code": held[1]}))
 
-    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def answer(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Have one mailed for this sign-in, and type it."""
         seen = _seen(kit)
-        asked = await browser.post("/auth/login/challenge", json={"attempt": attempt, "factor": self.name})
+        asked = await browser.post(
+            "/auth/login/challenge", json={"attempt": attempt, "factor": self.name, "delivery": delivery}
+        )
         if asked.status_code != 202:
             return asked
-        return await _send(browser, attempt, self.name, await _mailed(kit, held[0], _SIX_DIGITS, seen))
+        return await _send(
+            browser, attempt, self.name, await _mailed(kit, held[0], _SIX_DIGITS, seen), delivery
+        )
 
-    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def miss(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type one that was never mailed for this sign-in."""
-        return await _send(browser, attempt, self.name, held[1])
+        return await _send(browser, attempt, self.name, held[1], delivery)
 
 
 class BackupCodeDriver(FactorDriver):
@@ -200,13 +244,17 @@ class BackupCodeDriver(FactorDriver):
         """They count from the beginning."""
         return list(held)
 
-    async def answer(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def answer(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type the next one."""
-        return await _send(browser, attempt, self.name, held.pop())
+        return await _send(browser, attempt, self.name, held.pop(), delivery)
 
-    async def miss(self, kit: Kit, browser: Browser, attempt: str, held: Any) -> httpx2.Response:
+    async def miss(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
         """Type one that nobody has."""
-        return await _send(browser, attempt, self.name, _NO_BACKUP_CODE)
+        return await _send(browser, attempt, self.name, _NO_BACKUP_CODE, delivery)
 
 
 WAYS: Final[Mapping[str, WayDriver]] = {one.name: one for one in (PasswordDriver(), MagicLinkDriver())}
@@ -223,8 +271,11 @@ async def enrol(kit: Kit, browser: Browser, address: str, name: str) -> Any:
     return held
 
 
-async def _send(browser: Browser, attempt: str, factor: str, code: str) -> httpx2.Response:
-    return await browser.post("/auth/login/factor", json={"attempt": attempt, "factor": factor, "code": code})
+async def _send(
+    browser: Browser, attempt: str, factor: str, code: str, delivery: Delivery
+) -> httpx2.Response:
+    body = {"attempt": attempt, "factor": factor, "code": code, "delivery": delivery}
+    return await browser.post("/auth/login/factor", json=body)
 
 
 def _codes(answer: httpx2.Response) -> list[str]:
