@@ -203,7 +203,7 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await look("export", person)
     await person.open("/account/delete")
     await look("delete", person)
-    await person.open("/deletion")
+    await person.open("/account/delete/done")
     await look("deletion", person)
     await person.open("/account/security")
     await look("security", person)

@@ -30,7 +30,7 @@ async def test_leaving_and_coming_back(seat: Seat, site: Server, tmp_path: Path,
     await person.press("Delete this account", role="link")
     assert await person.heading() == "Delete this account?"
     await person.press("Delete the account")
-    assert (person.path, await person.heading()) == ("/deletion", "Your account will be deleted")
+    assert (person.path, await person.heading()) == ("/account/delete/done", "Your account will be deleted")
     await other.open("/account")
     assert (other.path, await other.heading()) == ("/login", "Sign in")
     mail = await mail_to(site, email, count=3)

@@ -8,6 +8,7 @@ from ostiary.testing import Kit, running
 
 # Whoever adds a line here says that anybody may call it, signed in or not.
 PUBLIC = {
+    ("GET", "/account/delete/done"),
     ("GET", "/assets/{file}"),
     ("POST", "/auth/email/resend"),
     ("POST", "/auth/email/verify"),
@@ -24,7 +25,6 @@ PUBLIC = {
     ("POST", "/auth/refresh"),
     ("POST", "/auth/register"),
     ("POST", "/auth/token"),
-    ("GET", "/deletion"),
     ("GET", "/auth/revocations"),
     ("GET", "/login"),
     ("POST", "/login"),

@@ -186,7 +186,7 @@ async def _recovering(kit: Kit, anna: Visitor, email: str, name: str, seen: dict
 
 
 async def _leaving(kit: Kit, berta: Visitor, seen: dict[str, Page]) -> None:
-    seen["deletion blank"] = await berta.open("/deletion")
+    seen["deletion blank"] = await berta.open("/account/delete/done")
     email = f"{kit.engine.core.world.id()}@example.com"
     await kit.signed_up(email)
     await berta.submit(await berta.open("/login"), "/login", identifier=email, password=PASSWORD)

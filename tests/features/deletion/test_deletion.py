@@ -261,9 +261,9 @@ async def test_the_pages(kit: Kit) -> None:
     page = await anna.submit(await anna.open(late.headers["location"]), "/login", password=PASSWORD)
     assert page.heading == "Delete this account?"
     done = await anna.submit(page, "/account/delete")
-    assert (done.answer.url.path, done.heading) == ("/deletion", "Your account will be deleted")
+    assert (done.answer.url.path, done.heading) == ("/account/delete/done", "Your account will be deleted")
     assert (await anna.open("/account")).heading == "Sign in"
     back = await anna.submit(await anna.open("/login"), "/login", identifier=ANNA, password=PASSWORD)
     assert back.heading == "Your account"
     assert (await journalled(kit))[-1] == "account_deletion_undone"
-    assert (await visitor(kit).open("/deletion")).heading == "Nothing is deleted here"
+    assert (await visitor(kit).open("/account/delete/done")).heading == "Nothing is deleted here"

@@ -5,5 +5,5 @@ address until when it can be undone. Whoever signs in before the account is gone
 the grace is over a worker deletes the account: every row that belongs to it goes, its addresses are free, and a last
 mail says so. The journal keeps what happened and when, under the account's id, without anything about a person.
 
-DELETE /auth/account     pages /account/delete, /deletion
+DELETE /auth/account     pages /account/delete, /account/delete/done
 """

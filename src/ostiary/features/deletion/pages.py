@@ -15,7 +15,7 @@ from ostiary.http.routing import Hot
 from ostiary.http.visit import visit_of
 
 DELETE: Final = "/account/delete"
-REQUESTED: Final = "/deletion"
+REQUESTED: Final = "/account/delete/done"
 
 _DELETE: Final = f"{__package__}/delete.html"
 _REQUESTED: Final = f"{__package__}/requested.html"
