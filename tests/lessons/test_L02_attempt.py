@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ostiary.core.accounts.accounts import Status
+from ostiary.core.signin.attempt import ATTEMPTS
 from ostiary.engine.features import RIBS
 from ostiary.testing import Browser, Kit, running
 from tests.core.signin.stage import (
@@ -131,6 +133,17 @@ async def test_it_expires_to_the_microsecond(kit: Kit) -> None:
     assert (await answer(soon, soons, "heron")).status_code == 200
     kit.clock.turn(MOMENT)
     assert (await answer(late, lates, "heron")).json()["code"] == "attempt_invalid"
+
+
+async def test_one_of_another_release_is_over(kit: Kit) -> None:
+    """While servers are replaced one by one, a document with more or fewer members is no attempt, and no error."""
+    ring, browser = kit.engine.core.ring, kit.browser()
+    document = orjson.loads(ring.open_sealed(ATTEMPTS, await begun(browser, ANNA)) or b"")
+    for other in (document[:-1], [*document, "more"]):
+        refused = await answer(browser, ring.seal(ATTEMPTS, orjson.dumps(other)), "heron")
+        assert (refused.status_code, refused.json()["code"]) == (401, "attempt_invalid")
+    whole = await answer(browser, ring.seal(ATTEMPTS, orjson.dumps(document)), "heron")
+    assert whole.status_code == 200, "nothing but the members was wrong"
 
 
 async def test_it_completes_once(kit: Kit) -> None:

@@ -131,6 +131,7 @@ async def test_the_grace(opened: Open) -> None:
         assert (await journalled(kit)).count("factor_required") == 1
         page = (await late.get("/account")).text
         assert "Add a second step by" in page
+        assert '<a href="/account/factors">Add it now</a>' in page
         told = (await late.get("/auth/mfa")).json()
         assert (told["enabled"], told["required"]) == (False, True)
         assert datetime.fromisoformat(told["missing_from"]) == ends

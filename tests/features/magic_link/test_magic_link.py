@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from ostiary.core.accounts.accounts import Status
 from ostiary.engine.features import RIBS
+from ostiary.features.magic_link.way import ASKED
 from ostiary.testing import Browser, Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import (
@@ -292,6 +294,19 @@ async def test_an_attempt_of_a_program_is_worth_nothing_elsewhere(kit: Kit) -> N
     assert (await script.post("/auth/magic-link", json=body)).json()["code"] == "delivery_not_allowed"
     strangers = await kit.browser().post("/auth/magic-link", json=body | {"email": "nobody@example.com"})
     assert set(strangers.json()) == {"status", "attempt"}
+
+
+async def test_what_another_release_sealed_is_over(kit: Kit) -> None:
+    """While servers are replaced one by one, a request with more or fewer members is none, and no error."""
+    await kit.signed_up(ANNA)
+    ring, program = kit.engine.core.ring, kit.browser()
+    attempt, token = await _asked_by_program(kit, program)
+    document = orjson.loads(ring.open_sealed(ASKED, attempt) or b"")
+    for other in (document[:-1], [*document, "more"]):
+        sealed = ring.seal(ASKED, orjson.dumps(other))
+        refused = await redeem(program, token=token, attempt=sealed, delivery="tokens")
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
+    assert (await redeem(program, token=token, attempt=attempt, delivery="tokens")).status_code == 200
 
 
 async def test_a_program_is_asked_for_the_second_factor(guarded: Kit, day: WordOfTheDay) -> None:

@@ -20,6 +20,7 @@ from ostiary.kernel.world import from_micros, to_micros
 ATTEMPTS: Final = purpose(
     "attempt", "Seals sign-ins that wait for a second factor.", kept_for=timedelta(hours=1)
 )
+_MEMBERS: Final = 9  # of a sealed attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ def unseal(
     plain = ring.open_sealed(ATTEMPTS, sealed)
     if plain is None:
         return None
-    attempt_id, account_id, epoch, raw, is_remembered, browser, expires, begun, delivered = orjson.loads(
-        plain
-    )
+    document = orjson.loads(plain)
+    if len(document) != _MEMBERS:
+        return None  # sealed by another release, while servers are replaced one by one
+    attempt_id, account_id, epoch, raw, is_remembered, browser, expires, begun, delivered = document
     if now >= from_micros(expires) or delivered != delivery:
         return None
     # One that is bound to no browser never becomes a cookie: somebody else's would sign a stranger's browser in.

@@ -24,6 +24,7 @@ from ostiary.storage.database import Reads
 
 ASKED: Final = purpose("magic_link", "Seals which browser or device asked for a magic link.")
 NAME: Final = "magic_link"
+_MEMBERS: Final = 7  # of a sealed request
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ def unseal(ring: Keyring, sealed: str, now: datetime, delivery: Delivery = COOKI
     plain = ring.open_sealed(ASKED, sealed)
     if plain is None:
         return None
-    asked_id, normal, shown, expires, is_remembered, destination, delivered = orjson.loads(plain)
+    document = orjson.loads(plain)
+    if len(document) != _MEMBERS:
+        return None  # sealed by another release, while servers are replaced one by one
+    asked_id, normal, shown, expires, is_remembered, destination, delivered = document
     if delivered != delivery or now >= from_micros(expires):
         return None
     return Asked(asked_id, Address(normal, shown), from_micros(expires), is_remembered, destination, delivery)
