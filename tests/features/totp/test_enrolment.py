@@ -15,6 +15,7 @@ from ostiary.kernel.secret import Secret
 from ostiary.protocols.totp import otpauth_uri
 from ostiary.testing import Kit, running
 from tests.core.signin.stage import account_id, dump, journalled, set_status
+from tests.features.tokens.stage import pair_of, refresh
 from tests.features.totp.pixels import painted
 from tests.features.totp.stage import ANNA, STEP, answer, begun, confirm, enrolled, login, waits
 
@@ -204,3 +205,17 @@ def test_the_picture_is_plain() -> None:
     assert "<path" in svg
     for word in ("script", "style", "href", "url(", "<image", "<!", "<?", "on"):
         assert word not in svg.lower().replace('xmlns="http://www.w3.org/2000/svg"', ""), word
+
+
+async def test_whoever_holds_tokens_stays_signed_in(kit: Kit) -> None:
+    """The session does not go on under an id that nobody was told: its tokens go on, and there is no other one."""
+    await kit.signed_up(ANNA)
+    pair = await pair_of(kit)
+    program = kit.browser(headers={"authorization": f"Bearer {pair['access_token']}"})
+    assert (await confirm(program, await begun(kit, program))).json().keys() == {"backup_codes"}
+    assert (await program.get("/auth/session")).json()["session"]["acr"] == "1", (
+        "it rises at its next sign-in"
+    )
+    (only,) = (await program.get("/auth/sessions")).json()["sessions"]
+    assert only["current"]
+    assert (await refresh(kit, pair["refresh_token"])).status_code == 200

@@ -170,7 +170,15 @@ class Factors:
         return [issue for issue in made if issue is not None]
 
     async def added(
-        self, change: Change, who: Principal, factor: str, name: str, method: str, prepared: Sequence[Issue]
+        self,
+        change: Change,
+        who: Principal,
+        factor: str,
+        name: str,
+        method: str,
+        prepared: Sequence[Issue],
+        *,
+        rises: bool = True,
     ) -> Added:
         """After a factor was stored and proven, in the same change, held by `hold`.
 
@@ -179,12 +187,14 @@ class Factors:
             name: What its owner calls it.
             method: How it was proven just now (RFC 8176); the session rises by it.
             prepared: From `prepare`.
+            rises: Whether the session goes on under another id, with both proofs. One that is held by tokens cannot:
+                nobody would get its new id. It stays what it is.
 
         Raises:
             Refused: `session_ended`.
         """
         spares = await self.issued(change, who.account_id, factor, name, prepared)
-        if who.acr == TWO_FACTORS:
+        if who.acr == TWO_FACTORS or not rises:
             return Added(spares, None)
         amr = (*dict.fromkeys((*who.amr, method, "mfa")),)
         renewed = await self._sessions.renew(change, who, amr=amr, acr=TWO_FACTORS)

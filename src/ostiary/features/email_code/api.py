@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ostiary.features.email_code import flow
 from ostiary.http.access import CurrentOrigin, CurrentSession
+from ostiary.http.delivery import held
 from ostiary.http.entrance import session_cookies
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.visit import visit_of
@@ -49,9 +50,10 @@ async def confirm(
     current: CurrentSession,
 ) -> Confirmed:
     """Switch codes by mail on. The session may get another id; the first factor brings backup codes."""
-    added = await flow.confirm(core, origin, current.principal, body.code)
+    visit = visit_of(request.scope)
+    added = await flow.confirm(core, origin, current.principal, body.code, held(visit))
     if added.renewed:
-        response.raw_headers.extend(session_cookies(visit_of(request.scope), *added.renewed))
+        response.raw_headers.extend(session_cookies(visit, *added.renewed))
     return Confirmed(backup_codes=[spare.reveal() for spare in added.spares])
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from ostiary.core.change import Change
 from ostiary.core.signin.factors import Added
 from ostiary.core.throttle.limits import Hit, Window
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Core
 from ostiary.features.email_code import store
 from ostiary.features.email_code.factor import FACTOR, METHOD, send, use
@@ -77,7 +78,9 @@ async def begin(core: Core, origin: Origin, who: Principal) -> None:
         await flow.change(work)
 
 
-async def confirm(core: Core, origin: Origin, who: Principal, typed: str) -> Added:
+async def confirm(
+    core: Core, origin: Origin, who: Principal, typed: str, delivery: Delivery = COOKIE
+) -> Added:
     """Let signing in take a code by mail from now on.
 
     Returns:
@@ -108,7 +111,9 @@ async def confirm(core: Core, origin: Origin, who: Principal, typed: str) -> Add
                 raise Refused(EMAIL_CODE_WRONG, "taken meanwhile", counted=False)
             if not await change.run(store.ADD, account_id=who.account_id, now=change.micros):
                 raise Refused(NOT_FOUND, "it is on already", counted=False)
-            return await core.factors.added(change, who, FACTOR, "", METHOD, prepared)
+            return await core.factors.added(
+                change, who, FACTOR, "", METHOD, prepared, rises=delivery == COOKIE
+            )
 
         return await flow.change(work)
 

@@ -11,6 +11,7 @@ from ostiary.features.email_code.factor import FACTOR
 from ostiary.features.email_code.flow import EMAIL_CODE_WRONG
 from ostiary.features.email_code.settings import EmailCodeSettings
 from ostiary.http.access import SESSION
+from ostiary.http.delivery import held
 from ostiary.http.enrolled import FACTORS, SECTION, ask_before_removing, go_on_after_adding
 from ostiary.http.forms import Form
 from ostiary.http.pages import account_problem, page, query_of, see
@@ -68,7 +69,7 @@ async def confirm(request: Request) -> Response:
     if form.errors:
         return await _confirm_page(visit, form, 422)
     try:
-        added = await flow.confirm(visit.edge.core, visit.origin, current.principal, typed)
+        added = await flow.confirm(visit.edge.core, visit.origin, current.principal, typed, held(visit))
     except Refused as refused:
         if refused.code is not EMAIL_CODE_WRONG:
             raise

@@ -8,6 +8,7 @@ from pydantic import Field
 from ostiary.features.totp import flow
 from ostiary.features.totp.qr import qr_svg
 from ostiary.http.access import CurrentOrigin, CurrentSession
+from ostiary.http.delivery import held
 from ostiary.http.entrance import session_cookies
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.visit import visit_of
@@ -63,9 +64,10 @@ async def confirm(
     current: CurrentSession,
 ) -> Confirmed:
     """Confirm an app with its first code. The session may get another id; the first app brings backup codes."""
-    added = await flow.confirm(core, origin, current.principal, totp_id, body.code)
+    visit = visit_of(request.scope)
+    added = await flow.confirm(core, origin, current.principal, totp_id, body.code, held(visit))
     if added.renewed:
-        response.raw_headers.extend(session_cookies(visit_of(request.scope), *added.renewed))
+        response.raw_headers.extend(session_cookies(visit, *added.renewed))
     return Confirmed(backup_codes=[spare.reveal() for spare in added.spares])
 
 

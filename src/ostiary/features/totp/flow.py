@@ -9,6 +9,7 @@ from ostiary.core.mail.settings import MailSettings
 from ostiary.core.sessions.sessions import Resolved
 from ostiary.core.signin.factors import Added
 from ostiary.core.throttle.limits import Hit, Window
+from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Core
 from ostiary.features.totp import store
 from ostiary.features.totp.factor import FACTOR, METHOD, seal, unseal
@@ -114,11 +115,13 @@ async def waiting(core: Core, current: Resolved, totp_id: str) -> Enrolment:
     return _enrolment(core, current, row.id, row.name, secret)
 
 
-async def confirm(core: Core, origin: Origin, who: Principal, totp_id: str, typed: str) -> Added:
+async def confirm(
+    core: Core, origin: Origin, who: Principal, totp_id: str, typed: str, delivery: Delivery = COOKIE
+) -> Added:
     """Let an app count from now on: the code shows that it has the secret.
 
     Returns:
-        Backup codes, if these are the first; and the session's new id, if it rose.
+        Backup codes, if these are the first; and the session's new id, if it rose: one held by tokens does not.
 
     Raises:
         Refused: `fresh_authentication_required`, `not_found`, `totp_code_wrong`, `session_ended` or
@@ -149,7 +152,9 @@ async def confirm(core: Core, origin: Origin, who: Principal, totp_id: str, type
             )
             if not confirmed:
                 raise Refused(NOT_FOUND, "confirmed, dropped or expired meanwhile", counted=False)
-            return await core.factors.added(change, who, FACTOR, row.name, METHOD, prepared)
+            return await core.factors.added(
+                change, who, FACTOR, row.name, METHOD, prepared, rises=delivery == COOKIE
+            )
 
         return await flow.change(work)
 

@@ -10,6 +10,7 @@ from ostiary.features.totp.factor import FACTOR
 from ostiary.features.totp.flow import TOTP_CODE_WRONG, Enrolment
 from ostiary.features.totp.qr import qr_svg
 from ostiary.http.access import SESSION
+from ostiary.http.delivery import held
 from ostiary.http.enrolled import FACTORS, ask_before_removing, go_on_after_adding
 from ostiary.http.forms import Form
 from ostiary.http.pages import account_problem, page, see
@@ -70,7 +71,7 @@ async def confirm(request: Request) -> Response:
     if form.errors:
         return await _confirm_page(visit, form, made, 422)
     try:
-        added = await flow.confirm(core, visit.origin, current.principal, totp_id, typed)
+        added = await flow.confirm(core, visit.origin, current.principal, totp_id, typed, held(visit))
     except Refused as refused:
         if refused.code is not TOTP_CODE_WRONG:
             raise
