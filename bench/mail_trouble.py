@@ -21,13 +21,12 @@ from aiosmtpd.controller import Controller
 
 from bench import gauges, people
 from bench.load import Job, ask
-from bench.report import APART, keep, spread
+from bench.report import STALLED, keep, spread
 from bench.servers import Server, Servers
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.server import production
 
-(TITLE,) = APART
 # As a proxy in front of it sends them.
 _HEADERS: Final = {
     "Content-Type": "application/json", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.9",
@@ -198,7 +197,7 @@ def text(rounds: int, rate: float, command: str, rows: list[str], others: float)
         " all of the worker's places hang and the outbox grows. CPU is that of the server's process: where mails leave,"
         " writing and sending them is in it. × compares with the good mail server, round by round."
     )
-    return "\n".join([TITLE, "", how, "", what, "", *rows, ""])
+    return "\n".join([STALLED, "", how, "", what, "", *rows, ""])
 
 
 def main() -> None:
@@ -215,7 +214,7 @@ def main() -> None:
     said = text(rounds, rate, command, rows, watch.cores())
     print(said, end="")
     if given.write:
-        keep(said, TITLE)
+        keep(said, STALLED)
 
 
 if __name__ == "__main__":

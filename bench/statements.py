@@ -61,6 +61,9 @@ async def _count(folder: Path) -> list[Count]:
         await counter.count("sign in", browser.post("/auth/login", json=body))
         await counter.count("session check", browser.get("/auth/session"))
         await counter.count("sign out", browser.post("/auth/logout"))
+        pair = (await kit.browser().post("/auth/login", json=body | {"delivery": "tokens"})).json()
+        presented = {"refresh_token": pair["refresh_token"]}
+        await counter.count("refresh", kit.browser().post("/auth/refresh", json=presented))
     return counter.counts
 
 

@@ -23,6 +23,7 @@ ROWS = (
     "sign in",
     "session check",
     "sign out",
+    "refresh",
     "one password hash with the default argon2id, CPU ms",
     "`import ostiary`, ms",
     "`import ostiary.verifier`, ms",
@@ -59,23 +60,37 @@ def test_the_bench_measures_every_row() -> None:
 
 def test_a_run_replaces_its_own_section() -> None:
     """What one run writes leaves the sections of other runs as they were."""
-    (title,) = APART
+    title, other = APART
     whole, section = "# All\n\n## Some\n\n1\n", f"{title}\n\n2\n"
     both = placed(whole, section, title)
     assert both == f"{whole}\n{section}"
     assert placed(both, whole.replace("1", "3")) == both.replace("1", "3")
     assert placed(both, section.replace("2", "4"), title) == both.replace("2", "4")
+    assert placed(both, f"{other}\n\n5\n", other) == f"{both}\n{other}\n\n5\n"
     assert placed("", whole) == whole
 
 
 @pytest.mark.slow
-def test_the_mail_trouble_is_measured() -> None:
-    """One short round on SQLite prints both rows with figures, and writes nothing unless told to."""
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("mail_trouble", ("| SQLite, mails leave | ", "| SQLite, it stalls | ")),
+        (
+            "revoking",
+            (
+                "| a refresh, CPU µs of the server (target ≤ 1000) | ",
+                "| an ended session is told after, ms | ",
+            ),
+        ),
+    ],
+)
+def test_what_has_a_run_of_its_own_is_measured(module: str, names: tuple[str, ...]) -> None:
+    """One short round on SQLite prints its rows with figures, and writes nothing unless told to."""
     kept = ROOT / "bench" / "RESULTS.md"
     before = kept.read_bytes()
-    command = [sys.executable, "-m", "bench.mail_trouble", "--quick"]
+    command = [sys.executable, "-m", f"bench.{module}", "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    for name in ("| SQLite, mails leave | ", "| SQLite, it stalls | "):
+    for name in names:
         assert done.stdout.partition(name)[2][:1].isdigit(), done.stdout
     assert kept.read_bytes() == before
