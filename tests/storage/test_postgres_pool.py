@@ -169,6 +169,20 @@ async def test_closing(postgres_url: str, pool: Pool) -> None:
     raise AssertionError("a connection stayed open")
 
 
+async def test_closing_after_the_pool_was_empty(pool: Pool) -> None:
+    """A pool that had no connection for a moment waits all the same for those that it has when it is closed."""
+    pool.drop(await pool.take())
+    connection = await pool.take()
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    assert await connection.fetchval("SELECT 1") == 1
+    pool.give(connection)
+    async with asyncio.timeout(2):
+        await closing
+    assert connection.is_closed()
+
+
 @pytest.mark.slow
 async def test_closing_does_not_wait_for_ever(pool: Pool) -> None:
     """A connection that never comes back is cut."""

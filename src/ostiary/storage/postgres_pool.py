@@ -104,6 +104,7 @@ class Pool:
             self._free_place()
             raise
         self._all.add(connection)
+        self._is_empty.clear()
         return connection
 
     async def _wait(self) -> Any:

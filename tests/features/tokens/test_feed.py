@@ -1,6 +1,7 @@
 """The revocation feed: what is written when, who is told of it, and what waiting costs."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from ostiary.core.access import access
 from ostiary.core.accounts.accounts import Status
@@ -18,6 +20,7 @@ from ostiary.features.keys import flow as keys
 from ostiary.protocols import revocations
 from ostiary.protocols.jose import jwk
 from ostiary.protocols.revocations import Entry, Page, session_mark, subject_mark
+from ostiary.storage.statement import Query
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, changed, dump, set_status
@@ -26,6 +29,14 @@ from tests.features.tokens.stage import ANNA, claims_of, code_of, pair_of, part,
 ISSUER = "https://auth.example.test"
 ROOT = "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
 EVERYTHING = timedelta(0)
+BACKENDS = Query(
+    "test.feed.backends",
+    sa.text(
+        "SELECT pid FROM pg_stat_activity "
+        "WHERE application_name = 'ostiary' AND datname = current_database() ORDER BY pid"
+    ).columns(sa.column("pid", sa.Integer)),
+    int,
+)
 
 
 async def ask(kit: Kit, after: str | None = None, wait: int = 0, ip: str = "192.0.2.10") -> httpx2.Response:
@@ -285,6 +296,15 @@ async def test_places_are_bounded(narrow: Kit) -> None:
     await waiting(narrow, 0)
 
 
+def scope_of(query: str) -> dict[str, Any]:
+    """A poll as the server hands it to the engine."""
+    return {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "https",
+        "path": "/auth/revocations", "raw_path": b"/auth/revocations", "root_path": "", "headers": [],
+        "query_string": query.encode(), "client": ("192.0.2.1", 1), "server": ("a", 443),
+    }  # fmt: skip
+
+
 async def test_a_client_that_leaves_gives_its_place_back(kit: Kit) -> None:
     """The server notices that the connection is gone, and asks the database for nobody any more."""
     page = await read(kit, await ask(kit))
@@ -298,18 +318,50 @@ async def test_a_client_that_leaves_gives_its_place_back(kit: Kit) -> None:
         sent.append(message)
 
     sent: list[Any] = []
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "https",
-        "path": "/auth/revocations", "raw_path": b"/auth/revocations", "root_path": "", "headers": [],
-        "query_string": f"after={page.next}&wait=25".encode(), "client": ("192.0.2.1", 1), "server": ("a", 443),
-    }  # fmt: skip
-    asked = asyncio.create_task(kit.engine.app(scope, receive, send))
+    asked = asyncio.create_task(kit.engine.app(scope_of(f"after={page.next}&wait=25"), receive, send))
     await waiting(kit, 1)
     left.set()
     async with asyncio.timeout(10):
         await asked
     assert kit.engine.core.feed.waiting.taken == 0
     assert kit.engine.core.feed.waiting._looking is None
+
+
+async def test_clients_that_leave_cut_no_connection(postgres_url: str, tmp_path: Path) -> None:
+    """However many leave in the middle of a statement: PostgreSQL's pool keeps its connections, nothing is logged."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    seen: list[str] = []
+
+    async def send(_message: Any) -> None:
+        """Nobody reads it."""
+
+    async def client(query: str, statement: str, count: int) -> None:
+        async def receive() -> dict[str, Any]:
+            while seen.count(statement) < count:  # noqa: ASYNC110  # nothing tells
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        await kit.engine.app(scope_of(query), receive, send)
+
+    async def backends() -> list[int]:
+        """The pool's connections, after it had reason to make as many as it may."""
+        return (await asyncio.gather(*(kit.engine.core.database.all(BACKENDS) for _ in range(20))))[-1]
+
+    async with running(tmp_path, database=postgres_url) as kit, asyncio.timeout(20):
+        page = await read(kit, await ask(kit))
+        await backends()
+        before = await backends()
+        kit.engine.core.database.observe = seen.append
+        await asyncio.gather(*(client("", "revocations.page", 20) for _ in range(20)))
+        assert await backends() == before, "left while their page was read"
+        for _ in range(20):
+            del seen[:]
+            await client(f"after={page.next}&wait=25", "revocations.count", 1)
+            await waiting(kit, 0)
+        assert await backends() == before, "left while the last rows were counted"
+    gc.collect()
+    assert complaints == []
 
 
 async def test_what_is_no_cursor_begins_again(kit: Kit) -> None:

@@ -13,6 +13,7 @@ from ostiary.core.cursor import open_cursor, seal_cursor
 from ostiary.core.keys.ring import Keyring
 from ostiary.core.keys.signing.keys import SigningKeys
 from ostiary.core.revocations import store
+from ostiary.core.revocations.reads import Reads
 from ostiary.core.revocations.store import RevocationRow
 from ostiary.core.revocations.waiting import Waiting
 from ostiary.kernel.errors import Refused
@@ -98,6 +99,7 @@ class Feed:
         self._ring = ring
         self._signing = signing
         self._issuer = issuer
+        self._reads = Reads()
         self.waiting: Final = waiting
 
     def cursor(self, presented: str | None) -> Cursor:
@@ -128,12 +130,14 @@ class Feed:
     async def poll(self, cursor: Cursor, network: str, wait: timedelta) -> tuple[list[RevocationRow], Cursor]:
         """The next page: at once if it holds news, otherwise when there are some, or when the time is over.
 
+        Cancelling it ends the wait and gives the place back at once; a read that has begun runs to its end.
+
         Args:
             cursor: Where the follower stands.
             network: Whose place it takes while it waits.
             wait: How long; it is nothing when there is no place to wait.
         """
-        told, following, is_news = await self.read(cursor)
+        told, following, is_news = await self._reads.result(self.read(cursor))
         if is_news or not wait:
             return told, following
         deadline = self._world.monotonic() + wait.total_seconds()
@@ -142,7 +146,7 @@ class Feed:
             while place is not None:
                 mark = place.mark()
                 # Also at the end of the wait: the answer says that this is all, so it must be true at that moment.
-                told, following, is_news = await self.read(cursor)
+                told, following, is_news = await self._reads.result(self.read(cursor))
                 if is_news or rest <= 0 or self.waiting.is_closed:
                     break
                 await place.news(mark, rest)

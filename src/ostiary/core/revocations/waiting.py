@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from ostiary.core.revocations import store
+from ostiary.core.revocations.reads import Reads
 from ostiary.kernel.world import World, first_id
 from ostiary.storage.database import Database
 
@@ -56,6 +57,7 @@ class Waiting:
         self._world = world
         self._database = database
         self._most = most
+        self._reads = Reads()
         self._taken: Counter[str] = Counter()
         self._looking: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -112,7 +114,9 @@ class Waiting:
                 if not base or self._world.monotonic() - moved_at >= _MOVE_ON.total_seconds():
                     later, moved_at = first_id(self._world.now() - _LOOK_BACK), self._world.monotonic()
                 # Both counts of one statement, so that nothing is missed when the base moves on.
-                count = await self._database.one(store.COUNT, after=base or later, later=later)
+                count = await self._reads.result(
+                    self._database.one(store.COUNT, after=base or later, later=later)
+                )
                 if count is not None:
                     if base and count.all > counted:
                         self.wake()

@@ -52,7 +52,7 @@ async def revocations(request: Request) -> Response:
             return Response(status_code=204)  # nobody is there to read it
         return Response(feed.written(*await polling), media_type=MEDIA_TYPE)
     finally:
-        # Whoever left gives the place back at once.
+        # Whoever left gives the place back at once; a statement under way is not cut.
         polling.cancel()
         leaving.cancel()
 
