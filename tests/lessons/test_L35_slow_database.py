@@ -139,7 +139,7 @@ async def test_a_deadlock_is_run_again(served: Kit) -> None:
     one, other = ids
     reached = list(await asyncio.gather(cross(one, other), cross(other, one)))
     assert reached == [other, one]
-    assert runs == 3
+    assert runs in (3, 4), "both may be told to give way, when both look at the same moment"
 
 
 async def test_a_write_that_waits_on_sqlite(tmp_path: Path) -> None:

@@ -221,7 +221,33 @@ async def test_one_that_cannot_go_keeps_no_other(tmp_path: Path, database_url: s
         assert mentions(stored, anna) >= {"account", "identifier", "session"}
         stuck.clear()
         await work(kit)
+        assert mentions(await dump(kit), anna) >= {"account"}, "those that can go come first, for an hour"
+        kit.clock.turn(timedelta(hours=1))
+        await work(kit)
         assert mentions(await dump(kit), anna) <= {"journal", "deleted_account", "once"}
+
+
+@pytest.mark.parametrize("verify_email", ["optional", "required"])
+async def test_no_old_link_brings_it_back(tmp_path: Path, database_url: str, verify_email: str) -> None:
+    """A registration that waits at its address goes with it: its link and its password are dead."""
+    async with running(
+        tmp_path, database=database_url, verify_email=verify_email, deletion_grace="1h"
+    ) as kit:
+        anna = await kit.signed_in(ANNA) if verify_email == "required" else kit.browser()
+        body = {"email": ANNA, "password": PASSWORD, "name": "Anna Waiting"}
+        (await anna.post("/auth/register", json=body)).raise_for_status()
+        if verify_email == "optional":
+            (await login(anna, ANNA)).raise_for_status()
+        token, _ = await kit.verification(ANNA)
+        assert (await ask(anna)).status_code == 202
+        kit.clock.turn(timedelta(hours=1))
+        await work(kit)
+        stored = await dump(kit)
+        assert stored["address_claim"] == []
+        assert mentions(stored, "Anna Waiting") == set()
+        assert (await login(kit.browser(), ANNA)).json()["code"] == "invalid_credentials"
+        assert (await kit.browser().post("/auth/email/verify", json={"token": token})).status_code == 400
+        assert (await dump(kit))["account"] == []
 
 
 async def test_a_long_journal_is_cleaned_in_parts(kit: Kit) -> None:

@@ -17,6 +17,7 @@ from ostiary.kernel.world import World
 from ostiary.protocols import access_token
 from ostiary.protocols.jose import jwk, jwt
 from ostiary.testing import Kit, running
+from tests.core.access.test_authority import give
 from tests.features.tokens.stage import ANNA, claims_of, code_of, pair_of, part, refresh, who
 
 BASE = "https://auth.example.test"
@@ -179,6 +180,21 @@ async def test_roles(kit: Kit) -> None:
             await pair_of(kit, pair["user"]["email"]),
         ):
             assert claims_of(token["access_token"])["roles"] == roles
+
+
+async def test_no_token_outlives_a_role_that_it_names(kit: Kit) -> None:
+    """A role for a minute makes tokens of a minute, at sign-in and at a refresh; with its end they last as ever."""
+    await kit.signed_up(ANNA)
+    await give(kit, "admin", lasts=timedelta(minutes=1))
+    pair = await pair_of(kit)
+    for token in (pair["access_token"], (await refresh(kit, pair["refresh_token"])).json()["access_token"]):
+        claims = claims_of(token)
+        assert claims["roles"] == ["admin"]
+        assert 0 < claims["exp"] - claims["iat"] <= 61
+    kit.clock.turn(timedelta(minutes=2))
+    claims = claims_of((await pair_of(kit))["access_token"])
+    assert "admin" not in claims.get("roles", [])
+    assert claims["exp"] - claims["iat"] > 600
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])

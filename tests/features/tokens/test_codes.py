@@ -199,3 +199,16 @@ async def test_a_fresh_sign_in_on_demand(shop: Kit) -> None:
     answer = await browser.post("/login", data=form, headers=FORM)
     answer = await browser.get(answer.headers["location"])
     assert (await exchange(shop, code_in(answer))).status_code == 200
+
+
+async def test_a_session_keeps_few_families(shop: Kit) -> None:
+    """Whoever exchanges codes in a loop fills no table: the oldest go, and the newest work."""
+    browser = shop.browser()
+    answer = await sign_in(browser)
+    tokens = []
+    for _ in range(13):
+        tokens.append((await exchange(shop, code_in(answer))).json()["refresh_token"])
+        answer = await begin(browser)
+    assert len((await dump(shop))["refresh_family"]) == 10
+    assert code_of(await refresh(shop, tokens[0])) == "refresh_token_invalid"
+    assert (await refresh(shop, tokens[-1])).status_code == 200

@@ -121,6 +121,7 @@ class Codes:
         if session is None:
             raise Refused(SESSION_ENDED, "the session has ended meanwhile", counted=False)
         await change.emit(CODE_EXCHANGED(session.account_id, session_id=session.id, destination=destination))
+        await self._tokens.make_room(change, session)
         return await self._tokens.begin(change, session, TOKENS)
 
 

@@ -48,6 +48,7 @@ class Touched:
 
     Attributes:
         roles: One per line.
+        roles_until: When the first of them ends that ends at all.
     """
 
     account_id: str
@@ -58,6 +59,7 @@ class Touched:
     idle_for: int
     version: int
     roles: str
+    roles_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,14 @@ def _roles(of_account: Any) -> sa.ScalarSelect[Any]:
     )
 
 
+def _roles_until(of_account: Any) -> sa.ScalarSelect[Any]:
+    return (
+        sa.select(sa.func.min(role_grant.c.until))
+        .where(role_grant.c.account_id == of_account, role_grant.c.scope == "", role_grant.c.until > _now)
+        .scalar_subquery()
+    )
+
+
 _version: Final = sa.func.coalesce(account.c.authorization_version, 0)
 _proven: Final = (
     sa.exists()
@@ -134,11 +144,26 @@ _whose: Final = (
     refresh_family.c.delivery == bindparam("of_delivery"),
 )
 
+_other: Final = refresh_family.alias("other")
+
 ADD: Final = command(
     "tokens.add",
     sa.insert(refresh_family).values({c.name: bindparam(c.name) for c in refresh_family.columns}),
 )
 # Rotation and gates are one guarded statement: of any number of requests with the same token one rotates (L05, L32).
+# Of one session, so that whoever exchanges codes in a loop keeps no more than this (they are deleted, hence invalid).
+MAKE_ROOM: Final = command(
+    "tokens.make_room",
+    sa.delete(refresh_family).where(
+        refresh_family.c.session_id == bindparam("of_session"),
+        refresh_family.c.id.not_in(
+            sa.select(_other.c.id)
+            .where(_other.c.session_id == bindparam("of_session"), _other.c.expires_at > _now)
+            .order_by(_other.c.id.desc())
+            .limit(bindparam("most", type_=sa.Integer))
+        ),
+    ),
+)
 ROTATE: Final = Query(
     "tokens.rotate",
     sa.update(refresh_family)
@@ -179,6 +204,7 @@ TOUCH: Final = Query(
         session.c.idle_for,
         sa.select(_version).where(account.c.id == _holder).scalar_subquery(),
         _roles(_holder),
+        _roles_until(_holder),
     ),
     Touched,
 )
@@ -210,6 +236,7 @@ STATE: Final = Query(
         session.c.idle_for,
         _version,
         _roles(account.c.id),
+        _roles_until(account.c.id),
     )
     .select_from(
         refresh_family.join(session, session.c.id == refresh_family.c.session_id)
@@ -228,15 +255,18 @@ STATE: Final = Query(
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What an account may do: its roles, one per line, and how often that was changed."""
+    """What an account may do: its roles, one per line, how often that was changed, and when the first role ends."""
 
     version: int
     roles: str
+    roles_until: int | None
 
 
 RIGHTS: Final = Query(
     "tokens.rights",
-    sa.select(_version, _roles(account.c.id)).where(account.c.id == bindparam("account_id")),
+    sa.select(_version, _roles(account.c.id), _roles_until(account.c.id)).where(
+        account.c.id == bindparam("account_id")
+    ),
     Rights,
 )
 

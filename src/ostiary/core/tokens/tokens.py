@@ -48,6 +48,8 @@ REFRESH_REUSED: Final = code(
     "The refresh token was used before. Sign in again.",
     "Two hold the same token, and one of them is not its owner: the session has been ended for both.",
 )
+# A session has one family for each front end that it was led to, and not many more.
+_MOST_FAMILIES: Final = 10
 REUSED: Final = EventType(
     "refresh_token_reused",
     "A refresh token was presented again after its grace; its session was ended.",
@@ -143,7 +145,7 @@ class Tokens:
         rights = await change.one(store.RIGHTS, account_id=session.account_id, now=change.micros)
         return NewFamily(
             refresh.write(self._ring, made),
-            _of_session(session, client_id, rights or store.Rights(0, "")),
+            _of_session(session, client_id, rights or store.Rights(0, "", None)),
             delivery,
             from_micros(expires_at) - change.now,
         )
@@ -162,6 +164,10 @@ class Tokens:
         return await self._access.sign(
             _of_session(resolved.session, self._settings.first_party_client, rights)
         )
+
+    async def make_room(self, change: Change, session: Session) -> None:
+        """Let a session have one family more: what is over goes, and the oldest beyond a few."""
+        await change.run(store.MAKE_ROOM, of_session=session.id, now=change.micros, most=_MOST_FAMILIES - 1)
 
     # ── the next pair ──
 
@@ -308,7 +314,7 @@ def _of_session(session: Session, client_id: str, rights: store.Rights) -> Grant
         session.amr,
         session.acr,
         session.authenticated_at,
-        min(session.expires_at, session.last_seen_at + session.idle_for),
+        _before(min(session.expires_at, session.last_seen_at + session.idle_for), rights.roles_until),
     )
 
 
@@ -324,8 +330,16 @@ def _of_row(row: GrantRow, now: datetime) -> Grant:
         tuple(orjson.loads(session.amr)),
         session.acr,
         from_micros(session.authenticated_at),
-        min(from_micros(session.ends_at), now + timedelta(microseconds=session.idle_for)),
+        _before(
+            min(from_micros(session.ends_at), now + timedelta(microseconds=session.idle_for)),
+            session.roles_until,
+        ),
     )
+
+
+def _before(ends_at: datetime, roles_until: int | None) -> datetime:
+    """When a token must end: with its session, or with the first of the roles that it names, to the second."""
+    return ends_at if roles_until is None else min(ends_at, from_micros(roles_until) + timedelta(seconds=1))
 
 
 def _names(lines: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account, recipients
+from ostiary.core.accounts.claims import claims
 from ostiary.core.change import Change
 from ostiary.core.device import describe_device
 from ostiary.core.wiring import Core
@@ -50,6 +51,7 @@ EVENTS: Final = (REQUESTED, UNDONE, DELETED)
 _AT_ONCE: Final = 50
 _log: Final = logging.getLogger("ostiary.deletion")
 _ROWS_AT_ONCE: Final = 500
+_NEXT_TRY: Final = timedelta(hours=1)
 # Until then whoever holds an old link or a half-done sign-in may still cause rows about the account that was.
 _LATE_ROWS: Final = timedelta(days=2)
 
@@ -135,9 +137,16 @@ async def delete_due(core: Core) -> int:
             async with core.runner.flow(Origin()) as flow:
                 count += await flow.change(partial(_delete, account_id))
         except Unavailable as error:
-            # One that cannot go now must not keep the others here; the next run tries it again.
+            # One that cannot go now must not keep the others here: it is tried again after those that can.
             _log.warning("account %s could not be deleted: %s", account_id, error)
+            async with core.runner.flow(Origin()) as flow:
+                await flow.change(partial(_put_off, account_id))
     return count
+
+
+async def _put_off(account_id: str, change: Change) -> None:
+    later = change.micros + span_micros(_NEXT_TRY)
+    await change.run(store.PUT_OFF, of_account=account_id, now=change.micros, later=later)
 
 
 async def _delete(account_id: str, change: Change) -> bool:
@@ -147,6 +156,7 @@ async def _delete(account_id: str, change: Change) -> bool:
         return False
     await change.emit(DELETED(account_id))  # before it is done: who is told is read from its addresses
     await change.run(store.NOTE, account_id=account_id, clean_at=change.micros, cleaned_to="", is_last=0)
+    await claims.forget(change, account_id)
     await change.run(store.DELETE, of_account=account_id)
     return True
 
@@ -159,8 +169,11 @@ async def clean_journals(core: Core) -> int:
     """
     gone = await core.database.all(store.TO_CLEAN, now=core.world.micros(), limit=_AT_ONCE)
     for one in gone:
-        async with core.runner.flow(Origin()) as flow:
-            await flow.change(partial(_clean, one))
+        try:
+            async with core.runner.flow(Origin()) as flow:
+                await flow.change(partial(_clean, one))
+        except Unavailable as error:
+            _log.warning("the journal of account %s could not be cleaned: %s", one.account_id, error)
     return len(gone)
 
 
@@ -176,7 +189,8 @@ async def _clean(gone: Gone, change: Change) -> None:
     await change.run(
         store.CLEANED,
         of_account=gone.account_id,
-        new_cleaned_to=rows[-1] if rows else gone.cleaned_to,
+        # The last time begins anew: a row may have come in behind what was cleaned.
+        new_cleaned_to=rows[-1] if has_more else "",
         new_clean_at=change.micros + (0 if has_more else span_micros(_LATE_ROWS)),
         new_is_last=int(bool(gone.is_last) or not has_more),
     )

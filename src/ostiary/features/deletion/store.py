@@ -55,6 +55,12 @@ DUE: Final = Query(
     .limit(bindparam("limit", type_=sa.Integer)),
     str,
 )
+PUT_OFF: Final = command(
+    "deletion.put_off",
+    sa.update(account)
+    .where(_is_this, account.c.deletion_due_at <= bindparam("now"))
+    .values(deletion_due_at=bindparam("later")),
+)
 # Everything else that belongs to it goes with it, by its foreign keys.
 DELETE: Final = command("deletion.delete", sa.delete(account).where(_is_this))
 NOTE: Final = command(

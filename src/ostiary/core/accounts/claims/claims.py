@@ -13,7 +13,19 @@ from ostiary.core.device import describe_device
 from ostiary.kernel.world import World, span_micros
 from ostiary.storage.database import Reads, Transaction
 
-__all__ = ["MOST_LIVE", "Claim", "Waiting", "add", "find", "follow", "live", "nobodys", "sweep", "take"]
+__all__ = [
+    "MOST_LIVE",
+    "Claim",
+    "Waiting",
+    "add",
+    "find",
+    "follow",
+    "forget",
+    "live",
+    "nobodys",
+    "sweep",
+    "take",
+]
 
 # Longer than any link: who comes back after the weekend still gets a new mail.
 LIFETIME: Final = timedelta(days=7)
@@ -84,6 +96,11 @@ async def find(reads: Reads, address: Address | None, now: int) -> tuple[Found |
         raise AssertionError("unreachable: the query has a row whatever there is")
     *columns, waiting = row
     return (None if columns[0] is None else Found(*columns)), waiting
+
+
+async def forget(change: Change, account_id: str) -> None:
+    """Forget what waits to be proven at the addresses of an account that goes: no link brings it back."""
+    await change.run(store.FORGET, of_account=account_id)
 
 
 async def take(change: Change, claim_id: str) -> Claim | None:

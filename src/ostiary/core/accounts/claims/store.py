@@ -107,6 +107,14 @@ FIND: Final = Query(
     ),
     lambda *columns: columns,
 )
+FORGET: Final = command(
+    "claims.forget",
+    sa.delete(address_claim).where(
+        address_claim.c.normal.in_(
+            sa.select(identifier.c.normal).where(identifier.c.account_id == bindparam("of_account"))
+        )
+    ),
+)
 TAKE: Final = Query(
     "claims.take",
     sa.delete(address_claim)
