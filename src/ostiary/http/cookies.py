@@ -28,7 +28,7 @@ class Presented:
         pre: The pre-session cookie's value, or None.
         known: The known-browser cookie's value, or None.
         note: What one page told the next, sealed, or None.
-        access: An access token, or None; sent with every request.
+        access: An access token, which may have expired, or None; sent with every request.
         refresh: ``session id.refresh token``, or None; sent to the JSON API alone.
         is_unusable: A cookie of ours was there twice, or garbled. Whoever can plant cookies (a sibling domain, plain
             http) must not choose which of two counts, so none does.
@@ -99,19 +99,17 @@ class Cookies:
         """
         return self._write(self.session, token.reveal(), self._shut, keep_for)
 
-    def set_tokens(
-        self, access: Secret, good_for: timedelta, refresh: Secret, keep_for: timedelta
-    ) -> list[Header]:
+    def set_tokens(self, access: Secret, refresh: Secret, keep_for: timedelta) -> list[Header]:
         """The headers that hand out a session as an access and a refresh cookie.
 
         Args:
-            access: The access token.
-            good_for: Its lifetime.
+            access: The access token. Its cookie outlives it: pages are not sent the other one, and must know whose
+                session a browser still holds to end it.
             refresh: ``session id.refresh token``.
             keep_for: How long that is good.
         """
         return [
-            self._write(self.access, access.reveal(), self._shut, good_for),
+            self._write(self.access, access.reveal(), self._shut, keep_for),
             self._write(self.refresh, refresh.reveal(), self._narrow, keep_for),
         ]
 

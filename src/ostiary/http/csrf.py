@@ -12,7 +12,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.core.keys.ring import Keyring, purpose
-from ostiary.http.visit import Visit, visit_of
+from ostiary.http.visit import Visit, is_dead, visit_of
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.secret import Secret
 
@@ -100,9 +100,13 @@ async def check_csrf(visit: Visit) -> None:
         return
     try:
         await visit.browser_session()
-    except Refused:
+    except Refused as refused:
         # A dead cookie authenticates nobody; refusing would lock its owner out of the very page that replaces it.
-        visit.forget_cookies()
+        # Beside an access token that has expired there may be a good refresh token, which asks for its own proof.
+        if is_dead(refused):
+            visit.forget_cookies()
+        else:
+            visit.forget_access()
         return
     raise Refused(CSRF_FAILED, "token missing or wrong", counted=False)
 

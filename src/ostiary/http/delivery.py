@@ -53,6 +53,17 @@ def refuse_scripts(visit: Visit) -> None:
         raise Refused(DELIVERY_REFUSED, "a script of an origin that is not in token_origins", counted=False)
 
 
+def refuse_foreign_scripts(visit: Visit) -> None:
+    """Let an access token for a session cookie go to our own pages, and to front ends that may hold tokens.
+
+    Raises:
+        Refused: `delivery_not_allowed`.
+    """
+    origin = visit.headers.get(b"origin")
+    if origin in visit.edge.front_ends and origin not in visit.edge.token_origins:
+        raise Refused(DELIVERY_REFUSED, "a front end that is not in token_origins", counted=False)
+
+
 def access_body(access: Access) -> dict[str, Any]:
     """An access token as JSON (RFC 6749 section 5.1)."""
     return {
@@ -73,7 +84,7 @@ def pair_cookies(visit: Visit, pair: Pair) -> list[Header]:
     refresh = Secret(f"{pair.session_id}.{pair.refresh.reveal()}")
     csrf = csrf_token(visit.edge.core.ring, pair.session_id)
     return [
-        *cookies.set_tokens(pair.access.token, pair.access.good_for, refresh, pair.keep_for),
+        *cookies.set_tokens(pair.access.token, refresh, pair.keep_for),
         cookies.set_csrf(csrf, pair.keep_for),
     ]
 

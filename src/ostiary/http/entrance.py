@@ -8,7 +8,7 @@ from ostiary.core.signin.door import Entry
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
 from ostiary.core.signin.outcome import SignedIn
 from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
-from ostiary.core.tokens.tokens import Pair
+from ostiary.core.tokens.tokens import Holder, Pair
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token
 from ostiary.http.delivery import judge_delivery, pair_cookies, refresh_cookie
@@ -28,13 +28,35 @@ async def whose(visit: Visit) -> Resolved | None:
         return None
 
 
+async def lapsed(visit: Visit) -> Resolved | None:
+    """The live session of an access cookie whose token has expired: to end it, for it signs nobody in."""
+    if visit.cookies.session is not None or visit.cookies.access is None:
+        return None
+    holder = await visit.edge.core.tokens.owner(access=visit.cookies.access)
+    return None if holder is None else holder.resolved
+
+
 async def present(visit: Visit) -> Principal | None:
-    """Whose live session this browser brings along; it ends when another one begins (S-D1)."""
-    found = await whose(visit)
+    """Whose live session this browser brings along; it ends when another one begins (S-D1).
+
+    Cookies with tokens hold one also when the access token has expired, for the refresh token is still good.
+    """
+    found = await whose(visit) or await lapsed(visit)
+    if found is None and (token := _refresh_token(visit)) is not None:
+        holder = await visit.edge.core.tokens.owner(refresh_token=token)
+        found = None if holder is None else holder.resolved
     return None if found is None else found.principal
 
 
-async def everyone(visit: Visit, refresh_token: str | None = None) -> list[Principal]:
+def _refresh_token(visit: Visit) -> Secret | None:
+    try:
+        cookie = refresh_cookie(visit)
+    except Refused:
+        return None  # without its CSRF token it says nothing, and keeps nobody from signing in
+    return None if cookie is None else cookie[1]
+
+
+async def everyone(visit: Visit, refresh_token: str | None = None) -> list[Holder]:
     """Every live session that the request speaks for, by whatever it brought along, for ending them.
 
     An access token that has expired and a refresh token that was used before name their session all the same.
@@ -47,16 +69,19 @@ async def everyone(visit: Visit, refresh_token: str | None = None) -> list[Princ
     """
     tokens = visit.edge.core.tokens
     cookie = refresh_cookie(visit)
+    resolved = await whose(visit)
     found = [
-        await present(visit),
         *[await tokens.owner(access=token) for token in (visit.bearer, visit.cookies.access) if token],
         *[
             await tokens.owner(refresh_token=token)
             for token in (Secret(refresh_token) if refresh_token else None, cookie[1] if cookie else None)
             if token
         ],
+        None if resolved is None else Holder(resolved, is_current=True),
     ]
-    return list({who.session_id: who for who in found if who is not None}.values())
+    # Of several that name the same session the one counts that still signs in.
+    ranked = sorted((who for who in found if who is not None), key=lambda who: who.is_current)
+    return list({who.resolved.session.id: who for who in ranked}.values())
 
 
 async def begin(

@@ -23,7 +23,7 @@ from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token, is_csrf_token
-from ostiary.http.entrance import csrf_cookie, whose
+from ostiary.http.entrance import csrf_cookie, lapsed, whose
 from ostiary.http.problems import Problem
 from ostiary.http.redirects import safe_next
 from ostiary.http.routing import Hot
@@ -182,7 +182,7 @@ async def page(
 ) -> Response:
     """A page whose forms work, whether or not the visitor is signed in: `csrf` and `who` are in its context."""
     who = await whose(visit)
-    token, cookies = _token(visit, who)
+    token, cookies = _token(visit, who or await lapsed(visit))
     core = visit.edge.core
     lacks = await core.factors.missing_from(core.database, who.account.id) if who else None
     given = {"who": who, "csrf": token, "needs_factor_from": lacks}

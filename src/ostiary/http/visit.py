@@ -5,6 +5,7 @@ It travels in the scope, so every middleware, route and dependency of the same r
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from ostiary.http.cookies import NOTHING, Presented
 from ostiary.http.edge import Edge
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.origin import Origin, clean_languages, clean_user_agent
-from ostiary.protocols.jose.refusals import TOKEN_EXPIRED
+from ostiary.protocols.jose.refusals import TokenRefused, Why
 
 KEY: Final = "ostiary.visit"
 _SIMPLE_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
@@ -169,6 +170,11 @@ class Visit:
         self._cookies = NOTHING
         self._resolved = self._by_cookie = None
 
+    def forget_access(self) -> None:
+        """Go on as if nobody's session had been sent; a refresh cookie, which asks for its own proof, still counts."""
+        self._cookies = replace(self.cookies, session=None, access=None)
+        self._resolved = self._by_cookie = None
+
     def may_submit_to(self, origin: str) -> None:
         """Let this page's form end on another origin: Chromium applies form-action to redirects, too."""
         self.form_targets.append(origin)
@@ -177,9 +183,12 @@ class Visit:
 def is_dead(refused: Refused) -> bool:
     """Whether a cookie that was refused like this will never be good again, so that the response clears it.
 
-    An access token that has merely expired is replaced by the refresh token beside it.
+    An access token that has merely expired, also longer ago than its key is kept, is replaced by the refresh token
+    beside it.
     """
-    return refused.code.status == 401 and refused.code is not TOKEN_EXPIRED
+    if isinstance(refused, TokenRefused) and refused.why in {Why.EXPIRED, Why.KEY_UNKNOWN}:
+        return False
+    return refused.code.status == 401
 
 
 def visit_of(scope: Scope) -> Visit:

@@ -247,7 +247,7 @@ class Families(RuleBasedStateMachine):
             return refused.code.name
         except Unavailable:
             return "unavailable"
-        until = self.clock.now() + pair.access.good_for
+        until = self.clock.now() + timedelta(seconds=pair.access.expires_in)
         return pair.refresh.reveal(), (pair.access.token.reveal(), until)
 
     @rule(by=st.sampled_from([SECOND, GRACE - SECOND, GRACE]))

@@ -56,12 +56,14 @@ async def test_a_cookie_comes_without_tokens(shop: Kit) -> None:
 
 
 async def test_cookies_with_tokens(shop: Kit) -> None:
-    """Access for a quarter of an hour everywhere, refresh for a week and for the API alone; no script reads either."""
+    """Both for a week, though the access token expires before; refresh for the API alone; no script reads either."""
     answer = await login(shop.browser(), delivery="token_cookies")
     assert not {"access_token", "refresh_token"} & answer.json().keys()
     cookies = set_cookies(answer)
     assert cookies.keys() == {ACCESS, REFRESH, CSRF, "__Host-ostiary-known"}
-    assert cookies[ACCESS].split("; ")[1:] == ["Max-Age=900", "Path=/", "Secure", "HttpOnly", "SameSite=Lax"]
+    assert cookies[ACCESS].split("; ")[1:] == [
+        "Max-Age=604800", "Path=/", "Secure", "HttpOnly", "SameSite=Lax",
+    ]  # fmt: skip
     assert cookies[REFRESH].split("; ")[1:] == [
         "Max-Age=604800", "Path=/auth", "Secure", "HttpOnly", "SameSite=Strict",
     ]  # fmt: skip

@@ -66,11 +66,6 @@ class Access:
     token: Secret
     expires_in: int
 
-    @property
-    def good_for(self) -> timedelta:
-        """The same as a duration."""
-        return timedelta(seconds=self.expires_in)
-
 
 class AccessTokens:
     """Signs and reads.
@@ -168,6 +163,14 @@ class AccessTokens:
         message = jws.parse(token)  # everything else about it is right, or it were refused for that
         then = datetime.fromtimestamp(orjson.loads(message.payload)["exp"], UTC) - _LEEWAY
         return self._judged(jwt.read(token, self._signing.published, self._expected, then))
+
+    def is_current(self, token: str) -> bool:
+        """Whether it is one of our own that has not expired."""
+        try:
+            self.read(token)
+        except Refused:
+            return False
+        return True
 
     def session_named(self, token: str) -> str:
         """The session that a token of ours names, expired or not; "" for anything else."""

@@ -273,15 +273,17 @@ RIGHTS: Final = Query(
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a family is."""
+    """Whose a family is, and what tells its present token from those before."""
 
     account_id: str
     session_id: str
+    current_hash: bytes
+    expires_at: int
 
 
 OWNER: Final = Query(
     "tokens.owner",
-    sa.select(session.c.account_id, session.c.id)
+    sa.select(session.c.account_id, session.c.id, refresh_family.c.current_hash, refresh_family.c.expires_at)
     .join(refresh_family, refresh_family.c.session_id == session.c.id)
     .where(refresh_family.c.id == bindparam("of_id")),
     Owner,

@@ -19,7 +19,6 @@ from ostiary.core.tokens.store import GrantRow, Rotated
 from ostiary.kernel.errors import SESSION_ENDED, Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
-from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.world import from_micros, span_micros, to_micros
 from ostiary.storage.database import Contended
@@ -84,6 +83,19 @@ class Pair:
     session_id: str
     delivery: Delivery
     keep_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose live session a credential belongs to.
+
+    Attributes:
+        is_current: Whether the credential still signs in. One that has expired or was used before ends its own
+            session, and does nothing else.
+    """
+
+    resolved: Resolved
+    is_current: bool
 
 
 class Tokens:
@@ -283,22 +295,22 @@ class Tokens:
         """The session that an access token of ours names, expired or not; "" for anything else."""
         return self._access.session_named(token)
 
-    async def owner(
-        self, *, access: str | None = None, refresh_token: Secret | None = None
-    ) -> Principal | None:
+    async def owner(self, *, access: str | None = None, refresh_token: Secret | None = None) -> Holder | None:
         """Whose session a token belongs to, for ending it: also when the token has expired or was used before."""
         try:
             if access is not None:
                 read = self._access.read_expired(access)
                 resolved = await self._sessions.resolve_proven(read.subject, read.session_id or "")
-                return resolved.principal
+                return Holder(resolved, self._access.is_current(access))
             presented = refresh.read(self._ring, refresh_token or Secret(""))
             if presented is None:
                 return None
             found = await self._runner.database.one(store.OWNER, of_id=presented.family)
             if found is None:
                 return None
-            return (await self._sessions.resolve_proven(found.account_id, found.session_id)).principal
+            resolved = await self._sessions.resolve_proven(found.account_id, found.session_id)
+            is_current = Secret(found.current_hash).matches(presented.hash)
+            return Holder(resolved, is_current and self._runner.world.micros() < found.expires_at)
         except Refused:
             return None
 

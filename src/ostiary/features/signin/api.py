@@ -70,7 +70,10 @@ class EnrolBody(JsonBody):
 
 
 class LogoutBody(JsonBody):
-    """`everywhere` ends every session of the account; `refresh_token` says whose, where no cookie does."""
+    """`everywhere` ends every session of the account; `refresh_token` says whose, where no cookie does.
+
+    A token that has expired or was used before ends its own session alone.
+    """
 
     everywhere: bool = False
     refresh_token: Annotated[str | None, Field(max_length=512)] = None
@@ -126,7 +129,9 @@ async def logout(
     visit = visit_of(request.scope)
     given = body or LogoutBody()
     for who in await everyone(visit, given.refresh_token):
-        await flow.sign_out(core, visit.origin, who, everywhere=given.everywhere)
+        # What has expired or was used before may be in anybody's hands: it ends its own session alone.
+        everywhere = given.everywhere and who.is_current
+        await flow.sign_out(core, visit.origin, who.resolved.principal, everywhere=everywhere)
     response.raw_headers.extend(take_back(visit))
 
 

@@ -157,7 +157,8 @@ async def answer_factor(request: Request) -> Response:
 async def logout(request: Request) -> Response:
     """Asks whether to sign out, for those who typed the address."""
     visit = visit_of(request.scope)
-    if await present(visit) is None:
+    # Even a cookie that says nothing any more goes by signing out, and the refresh token that is not seen here with it.
+    if visit.cookies.access is None and await present(visit) is None:
         return see(LOGIN)
     return await page(visit, _LOGOUT)
 
@@ -166,7 +167,7 @@ async def log_out(request: Request) -> Response:
     """Sign out, whether or not the session still lived."""
     visit = visit_of(request.scope)
     for who in await everyone(visit):
-        await flow.sign_out(visit.edge.core, visit.origin, who, everywhere=False)
+        await flow.sign_out(visit.edge.core, visit.origin, who.resolved.principal, everywhere=False)
     return see(f"{LOGIN}?done=signed-out", take_back(visit))
 
 

@@ -11,7 +11,14 @@ from ostiary.core.tokens.codes import LONGEST_VERIFIER
 from ostiary.core.tokens.settings import COOKIE_PAIR, TOKENS
 from ostiary.core.tokens.tokens import REFRESH_MISSING
 from ostiary.http.assembly import json_response
-from ostiary.http.delivery import access_body, pair_body, pair_cookies, refresh_cookie, refuse_scripts
+from ostiary.http.delivery import (
+    access_body,
+    pair_body,
+    pair_cookies,
+    refresh_cookie,
+    refuse_foreign_scripts,
+    refuse_scripts,
+)
 from ostiary.http.inputs import JsonBody, json_body
 from ostiary.http.visit import Visit, is_dead, visit_of
 from ostiary.kernel.errors import Refused
@@ -61,6 +68,7 @@ async def token(request: Request) -> Response:
     if visit.cookies.session is None:
         # Not by an access token: it would live for ever by renewing itself.
         raise Refused(NOT_AUTHENTICATED, "no session cookie", counted=False)
+    refuse_foreign_scripts(visit)
     access = await visit.edge.core.tokens.access(await visit.browser_session())
     return json_response(access_body(access))
 
