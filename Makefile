@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT   ?= 8000
 DATA   ?= .data
 # More for pytest, such as `make test PYTEST_ARGS="-n 4 tests/features/totp"`.
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 3
 
 BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv

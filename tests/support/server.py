@@ -1,6 +1,7 @@
 """Owns real `ostiary serve` processes for tests: started on a free port, waited for, stopped or killed by pid."""
 
 import asyncio
+import base64
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ from typing import Any, Final
 
 import httpx2
 
+from ostiary.kernel.world import World
 from tests.support.ports import free_port
 
 PROGRAM: Final = str(Path(sys.executable).with_name("ostiary"))
-ROOT_SECRET: Final = "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
+ROOT_SECRET: Final = base64.urlsafe_b64encode(World().bytes(32)).rstrip(b"=").decode()
 PATIENCE: Final = 60.0
 
 # Becomes the server after asking to die with the test process. A program of its own, because `preexec_fn` is unsafe

@@ -40,10 +40,11 @@ from ostiary.kernel.world import World
 from ostiary.testing import Kit
 from ostiary.testing.kit import CHEAP, PASSWORD
 from tests.core.signin.stage import StoppedClock, changed, dump, journalled, set_status
+from tests.support.server import ROOT_SECRET
 
 SECOND: Final = timedelta(seconds=1)
 GRACE, IDLE, LIFETIME = timedelta(seconds=10), timedelta(days=7), timedelta(days=30)
-ROOT: Final = "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
+ROOT: Final = ROOT_SECRET
 MOST: Final = 3
 NUMBERS: Final = count()
 WHICH: Final = st.integers(0, MOST - 1)

@@ -1,5 +1,6 @@
 """Recent activity: the journal of one account, in words, page by page, and quick however long it is."""
 
+import asyncio
 import string
 from datetime import timedelta
 from pathlib import Path
@@ -103,11 +104,17 @@ async def fill(url: str, owner: str, count: int, type_: str = "sign_in_failed", 
         }
         for number in range(first, first + count)
     ]  # fmt: skip
-    engine = plain_engine(url)
-    with engine.begin() as connection:
-        for start in range(0, count, 2000):
-            connection.execute(sa.insert(journal), rows[start : start + 2000])
-    engine.dispose()
+
+    def write() -> None:
+        engine = plain_engine(url)
+        with engine.begin() as connection:
+            for start in range(0, count, 2000):
+                connection.execute(sa.insert(journal), rows[start : start + 2000])
+        engine.dispose()
+
+    await asyncio.to_thread(
+        write
+    )  # it may have to wait for a transaction of the engine, which needs the loop
 
 
 async def test_pages_follow_one_another(kit: Kit, database_url: str) -> None:

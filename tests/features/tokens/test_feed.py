@@ -25,9 +25,10 @@ from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, changed, dump, set_status
 from tests.features.tokens.stage import ANNA, claims_of, code_of, pair_of, part, refresh
+from tests.support.server import ROOT_SECRET
 
 ISSUER = "https://auth.example.test"
-ROOT = "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
+ROOT = ROOT_SECRET
 EVERYTHING = timedelta(0)
 BACKENDS = Query(
     "test.feed.backends",

@@ -23,6 +23,7 @@ from tests.core.signin.stage import (
     set_status,
 )
 from tests.features.tokens.stage import ANNA, claims_of, code_of, pair_of, refresh, who
+from tests.support.server import ROOT_SECRET
 
 GRACE = timedelta(seconds=10)
 QUIET = ("outbox",)  # the worker empties it
@@ -190,7 +191,7 @@ async def test_what_ends_a_session_ends_its_tokens(still: Kit, end: str) -> None
 
 async def test_an_unproven_address_is_asked_for_again(database_url: str, tmp_path: Path) -> None:
     """What sign-in demands today a refresh demands, too: a policy that became stricter holds for old tokens (L04)."""
-    clock, root = StoppedClock(), "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
+    clock, root = StoppedClock(), ROOT_SECRET
     given: dict[str, Any] = {"database": database_url, "clock": clock, "root_secret": root}
     async with running(tmp_path, verify_email="optional", **given) as kit:
         registered = await kit.browser().post(
@@ -205,7 +206,7 @@ async def test_an_unproven_address_is_asked_for_again(database_url: str, tmp_pat
 
 async def test_a_family_outlives_a_restart_and_a_new_key(database_url: str, tmp_path: Path) -> None:
     """Another process, with a newer key on the ring, gives the same successor, and goes on from there."""
-    clock, root = StoppedClock(), "qPZ0mC3XkU5r1tS8xw2bHn7dYv4LgJ9eAoTiQfRzWuM"
+    clock, root = StoppedClock(), ROOT_SECRET
     given: dict[str, Any] = {"database": database_url, "clock": clock, "root_secret": root}
     async with running(tmp_path, **given) as kit:
         await kit.signed_up(ANNA)
