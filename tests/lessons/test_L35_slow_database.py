@@ -23,6 +23,7 @@ from ostiary.kernel.world import World
 from ostiary.server import health
 from ostiary.testing import Kit, TurnedClock
 from ostiary.testing.kit import CHEAP, PASSWORD
+from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
 
 
@@ -147,6 +148,7 @@ async def test_a_write_that_waits_on_sqlite(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ostiary.db'}"
     async with server_on(url) as kit:
         anna = await kit.signed_in("anna@example.com")
+        await drained(kit)  # a transaction of the worker could not end while this thread waits for it
         with held(url, "BEGIN IMMEDIATE"):
             waiting = asyncio.create_task(anna.post("/auth/logout"))
             for _ in range(50):
