@@ -4,12 +4,11 @@ Slow is what another connection makes it: it holds a lock on a row or a table fo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from ostiary.core.accounts.store import LOCK
 from ostiary.core.change import Change
@@ -23,7 +22,6 @@ from ostiary.kernel.world import World
 from ostiary.server import health
 from ostiary.testing import Kit, TurnedClock
 from ostiary.testing.kit import CHEAP, PASSWORD
-from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
 
 
@@ -49,15 +47,21 @@ async def served(postgres_url: str) -> AsyncIterator[Kit]:
         yield kit
 
 
-@contextmanager
-def held(url: str, statement: str) -> Iterator[sa.Connection]:
-    """Another connection is in a transaction that has done this and does not end."""
-    engine = plain_engine(url)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-        yield connection
-        connection.rollback()
-    engine.dispose()
+@asynccontextmanager
+async def held(url: str, statement: str) -> AsyncIterator[None]:
+    """Another connection is in a transaction that has done this and does not end.
+
+    It asks for its lock in a thread: whoever has it may be a transaction of the engine, which needs the loop to end.
+    """
+    loose = {"check_same_thread": False} if url.startswith("sqlite") else {}
+    engine = plain_engine(url, **loose)
+    connection = await asyncio.to_thread(engine.connect)
+    try:
+        await asyncio.to_thread(connection.exec_driver_sql, statement)
+        yield
+    finally:
+        connection.close()
+        engine.dispose()
 
 
 async def test_ready_means_soon_enough(postgres_url: str, served: Kit) -> None:
@@ -65,7 +69,7 @@ async def test_ready_means_soon_enough(postgres_url: str, served: Kit) -> None:
     anna = await served.signed_in("anna@example.com")
     probe = served.browser()
     assert (await probe.get("/readyz")).status_code == 200
-    with held(postgres_url, "LOCK TABLE keyring IN ACCESS EXCLUSIVE MODE"):
+    async with held(postgres_url, "LOCK TABLE keyring IN ACCESS EXCLUSIVE MODE"):
         async with asyncio.timeout(5):
             asked = asyncio.create_task(probe.get("/readyz"))
             checks = 0
@@ -85,7 +89,7 @@ async def test_one_slow_row(postgres_url: str, served: Kit) -> None:
     ben = await served.signed_in("ben@example.com")
     user = (await anna.get("/auth/session")).json()["user"]["id"]
     credentials = {"identifier": "anna@example.com", "password": PASSWORD}
-    with held(postgres_url, f"SELECT id FROM account WHERE id = '{user}' FOR UPDATE"):
+    async with held(postgres_url, f"SELECT id FROM account WHERE id = '{user}' FOR UPDATE"):
         async with asyncio.timeout(20):
             waiting = asyncio.create_task(served.browser().post("/auth/login", json=credentials))
             checks = 0
@@ -105,7 +109,7 @@ async def test_one_slow_row(postgres_url: str, served: Kit) -> None:
 async def test_a_pool_full_of_waiters(postgres_url: str, served: Kit) -> None:
     """More waiters than connections: each is refused in bounded time, and everything recovers at once."""
     anna = await served.signed_in("anna@example.com")
-    with held(postgres_url, "LOCK TABLE session IN ACCESS EXCLUSIVE MODE"):
+    async with held(postgres_url, "LOCK TABLE session IN ACCESS EXCLUSIVE MODE"):
         async with asyncio.timeout(20):
             answers = await asyncio.gather(*(anna.get("/auth/session") for _ in range(40)))
     assert {answer.status_code for answer in answers} == {503}
@@ -148,8 +152,7 @@ async def test_a_write_that_waits_on_sqlite(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ostiary.db'}"
     async with server_on(url) as kit:
         anna = await kit.signed_in("anna@example.com")
-        await drained(kit)  # a transaction of the worker could not end while this thread waits for it
-        with held(url, "BEGIN IMMEDIATE"):
+        async with held(url, "BEGIN IMMEDIATE"):
             waiting = asyncio.create_task(anna.post("/auth/logout"))
             for _ in range(50):
                 assert (await anna.get("/auth/session")).status_code == 200

@@ -52,10 +52,12 @@ REMOVE = command("test.shelf.remove", sa.delete(book).where(book.c.id == bindpar
 DROP = command("test.shelf.drop", sa.delete(book).where(book.c.pages >= bindparam("pages")))
 
 
-def plain_engine(url: str) -> sa.Engine:
+def plain_engine(url: str, **connect_args: object) -> sa.Engine:
     """An ordinary synchronous engine, for what tests do behind the executor's back."""
     return sa.create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool, connect_args={}
+        url.replace("postgresql://", "postgresql+psycopg://"),
+        poolclass=sa.NullPool,
+        connect_args=connect_args,
     )
 
 
