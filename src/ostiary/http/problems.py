@@ -160,7 +160,7 @@ def _refused(error: Refused, visit: Visit) -> Problem:
         body["retry_after"] = seconds
         headers.append((b"retry-after", str(seconds).encode()))
     if error.code is TOO_MANY_ATTEMPTS and visit.known_origin is not None:
-        # Only limits by network are in there, so the names say nothing about any account.
+        # Only limits by network and the host's own are in there: the names say nothing about anybody else's account.
         violated = [quota.policy for quota in visit.known_origin.quotas if quota.remaining <= 0]
         if violated:
             kind = _QUOTA_EXCEEDED

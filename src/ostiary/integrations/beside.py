@@ -1,14 +1,15 @@
 """Owns the ASGI middleware that puts ostiary beside a host: our paths are ours, all others stay the host's.
 
-The host's exception handlers, middleware and responses are left alone. Only two things are added to its requests: a
-guard's refusal becomes the same problem document as everywhere, and a dead cookie that a guard met is cleared. Both
-hold for apps that are mounted in the host, too.
+The host's exception handlers, middleware and responses are left alone. Only what its guards
+bring about is added to its requests: a refusal becomes the same problem document as everywhere, a dead cookie is
+cleared, rate limits are told. That holds for apps that are mounted in the host, too.
 """
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -18,16 +19,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.engine.engine import Engine
-from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_reason
-from ostiary.http.problems import answer_to
 from ostiary.http.table import path_in
-from ostiary.http.visit import Visit
+from ostiary.integrations.demands import Fields, HostVisit, name_of, refusal, reply_headers
 from ostiary.integrations.host import Ostiary
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 
 _HERE: Final = "ostiary.here"
 _URLENCODED: Final = b"application/x-www-form-urlencoded"
-_FORMS: Final = (_URLENCODED, b"multipart/form-data")
 _PARSES_MULTIPART: Final = find_spec("python_multipart") is not None  # Starlette's own optional dependency
 _DENIAL: Final = "websocket.http.response"
 _POLICY_VIOLATION: Final = 1008
@@ -39,7 +37,8 @@ class _Here:
     """What a request to the host and its guards share; a mounted app gets a copy of the scope, but the same object."""
 
     engine: Engine
-    visit: Visit | None = None
+    path: str
+    visit: HostVisit | None = None
 
 
 class _Reply:
@@ -81,9 +80,8 @@ class _Reply:
         if message["type"] == "http.response.start":
             self.has_started = True
             visit = self._here.visit
-            if visit is not None and visit.is_stale:
-                cookies = visit.edge.cookies
-                message["headers"] = [*message.get("headers", ()), *cookies.clear_session()]
+            if visit is not None:
+                message["headers"] = [*message.get("headers", ()), *reply_headers(visit)]
         await self._send(message)
 
 
@@ -110,11 +108,12 @@ class Beside:
             self._check()
             self._check = None
         await self._engine.start()
-        here = _Here(self._engine)
+        path = path_in(scope)
+        here = _Here(self._engine, path)
         if scope["type"] == "websocket":
             scope[_HERE] = here
             await self._websocket(here, scope, receive, send)
-        elif self._engine.app.owns(path_in(scope)):
+        elif self._engine.app.owns(path):
             await self._engine.app(scope, receive, send)
         else:
             scope[_HERE] = here
@@ -129,7 +128,7 @@ class Beside:
                 await reply.release()
                 raise
             reply.drop()
-            await answer_to(error, here.visit)(scope, receive, reply.send)
+            await refusal(error, here.visit)(scope, receive, reply.send)
         except BaseException:
             await reply.release()
             raise
@@ -149,61 +148,35 @@ class Beside:
             if has_answered or here.visit is None:
                 raise
             if _DENIAL in (scope.get("extensions") or {}):
-                await answer_to(error, here.visit)(scope, receive, send)
+                await refusal(error, here.visit)(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
-def visit_for(connection: HTTPConnection) -> Visit:
+def visit_for(connection: HTTPConnection) -> HostVisit:
     """The visit of a request to one of the host's routes, made when a guard first asks.
 
     Raises:
         Misuse: `install` was not called on the app that this request came to.
     """
-    here: _Here | None = connection.scope.get(_HERE)
+    scope = connection.scope
+    here: _Here | None = scope.get(_HERE)
     if here is None:
         raise Misuse("a guard of ostiary was asked, but auth.install(app) was not called on this app")
-    if here.visit is None:
-        here.visit = Visit(here.engine.app.edge, connection.scope, path_in(connection.scope))
-    return here.visit
-
-
-async def guarded(connection: HTTPConnection) -> Visit:
-    """The visit, after the check that every guard which accepts a cookie owes (E3): unsafe calls need CSRF proof.
-
-    A WebSocket's handshake is a GET that can do anything afterwards, and scripts of other sites may begin one; so its
-    origin is judged.
-
-    Raises:
-        Refused: `csrf_failed`.
-    """
-    visit = visit_for(connection)
-    if connection.scope["type"] == "websocket":
-        headers = visit.headers
-        reason = cross_site_reason(headers.get(b"origin"), headers.get(b"sec-fetch-site"), visit.edge.origins)
-        if reason is not None:
-            raise Refused(CSRF_FAILED, reason, counted=False)
-    elif connection.scope["method"] not in SAFE_METHODS:
-        await _read_form(connection, visit)
-        await check_csrf(visit)
+    visit = here.visit
+    if visit is None:
+        visit = here.visit = HostVisit(here.engine.app.edge, scope, here.path)
+    visit.request = connection
+    endpoint = scope.get("endpoint")
+    if endpoint is not None:
+        visit.endpoint = name_of(endpoint)
+    if isinstance(connection, Request):
+        # Starlette keeps what was read for the route.
+        visit.read_form = partial(_fields, connection, visit.headers.get(b"content-type", b"").lower())
     return visit
 
 
-async def _read_form(connection: HTTPConnection, visit: Visit) -> None:
-    """Look for the token in the form of a live session; Starlette keeps what was read for the route."""
-    kind = visit.headers.get(b"content-type", b"").lower()
-    if not isinstance(connection, Request) or not kind.startswith(_FORMS) or not visit.has_credential:
-        return
-    if visit.form or b"x-csrf-token" in visit.headers:
-        return
-    try:
-        await visit.session()
-    except Refused:
-        return  # nobody's form is worth reading
-    visit.form = await _fields(connection, kind)
-
-
-async def _fields(request: Request, kind: bytes) -> tuple[tuple[str, str], ...]:
+async def _fields(request: Request, kind: bytes) -> Fields:
     if kind.startswith(_URLENCODED):
         try:
             return tuple(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))

@@ -8,8 +8,7 @@ auth.install(app)
 async def me(user: CurrentUser): return {"hello": user.email}
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Security, routing
@@ -20,16 +19,12 @@ from starlette.routing import Mount, WebSocketRoute
 
 from ostiary.core.access.authority import Standing
 from ostiary.core.access.expression import principal, row
-from ostiary.core.access.permission import permission
 from ostiary.core.access.policy import Kind, Policy
 from ostiary.core.access.roles import Role
-from ostiary.core.accounts import profile
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
-from ostiary.core.accounts.settings import AccountSettings
-from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, Session, refuse_unless_fresh
-from ostiary.integrations import beside, host
-from ostiary.kernel.errors import Refused
+from ostiary.core.sessions.sessions import Resolved, Session
+from ostiary.integrations import beside, demands, host
 from ostiary.kernel.principal import Principal
 
 __all__ = [
@@ -48,10 +43,12 @@ __all__ = [
     "Role",
     "User",
     "principal",
+    "rate_limit",
     "requires",
     "requires_fresh",
     "requires_role",
     "row",
+    "signed_in",
 ]
 
 
@@ -101,7 +98,8 @@ class _SessionCookie(SecurityBase):
         Raises:
             Refused: the cookie is dead, or the call lacks its CSRF proof.
         """
-        visit = await beside.guarded(connection)
+        visit = beside.visit_for(connection)
+        await visit.prove()
         return await visit.session() if visit.has_credential else None
 
 
@@ -111,16 +109,11 @@ _cookie: Final = _SessionCookie()
 async def _required(
     connection: HTTPConnection, resolved: Annotated[Resolved | None, Security(_cookie)]
 ) -> Resolved:
-    return resolved or await beside.visit_for(connection).session()
+    return resolved or await beside.visit_for(connection).proven()
 
 
 async def _optional(connection: HTTPConnection) -> Resolved | None:
-    try:
-        return await _cookie(connection)
-    except Refused as refused:
-        if refused.code.status == 401:
-            return None  # a dead cookie is nobody; the response clears it
-        raise
+    return await beside.visit_for(connection).proven_or_nobody()
 
 
 async def current_user(resolved: Annotated[Resolved, Depends(_required)]) -> User:
@@ -144,30 +137,20 @@ async def current_principal(resolved: Annotated[Resolved, Depends(_required)]) -
 
 
 async def current_standing(
-    connection: HTTPConnection, resolved: Annotated[Resolved, Depends(_required)]
+    connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]
 ) -> Standing:
     """What whoever is signed in may do now; one more query."""
-    core = beside.visit_for(connection).edge.core
-    return await core.authority.standing(core.database, resolved.principal)
+    return await beside.visit_for(connection).standing()
 
 
-async def current_profile(
-    connection: HTTPConnection, resolved: Annotated[Resolved, Depends(_required)]
-) -> Profile:
+async def current_profile(connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]) -> Profile:
     """Name and profile fields of the account that is signed in; one more query."""
-    core = beside.visit_for(connection).edge.core
-    fields = core.settings.of(AccountSettings).profile_fields
-    found = await profile.find(core.database, fields, resolved.account.id)
-    if found is None:
-        raise Refused(NOT_AUTHENTICATED, "the account was deleted meanwhile")
-    return found
+    return await beside.visit_for(connection).profile()
 
 
-async def csrf_token(
-    connection: HTTPConnection, resolved: Annotated[Resolved | None, Depends(_optional)]
-) -> str:
+async def csrf_token(connection: HTTPConnection) -> str:
     """The CSRF token for this browser's forms, as the hidden field `csrf_token`; "" for whoever is not signed in."""
-    return (beside.visit_for(connection).cookies.csrf or "") if resolved else ""
+    return await beside.visit_for(connection).csrf_token()
 
 
 CurrentUser = Annotated[User, Depends(current_user)]
@@ -179,6 +162,13 @@ CurrentStanding = Annotated[Standing, Depends(current_standing)]
 CsrfToken = Annotated[str, Depends(csrf_token)]
 
 
+def _behind_sign_in(demand: demands.Demand) -> Any:
+    async def met(connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]) -> None:
+        await demand(beside.visit_for(connection))
+
+    return Depends(met)
+
+
 def requires_fresh(minutes: float) -> Any:
     """A dependency that demands a recent proof, for what must not be done from a computer left unlocked.
 
@@ -187,13 +177,7 @@ def requires_fresh(minutes: float) -> Any:
 
     Use it as ``dependencies=[requires_fresh(15)]``. It answers 401 `fresh_authentication_required` (RFC 9470).
     """
-    limit = timedelta(minutes=minutes)
-
-    async def fresh(connection: HTTPConnection, principal: CurrentPrincipal) -> None:
-        refuse_unless_fresh(principal, limit, beside.visit_for(connection).edge.core.world.now())
-
-    check: Callable[..., Awaitable[None]] = fresh
-    return Depends(check)
+    return _behind_sign_in(demands.fresh(minutes))
 
 
 def requires(*permissions: str) -> Any:
@@ -207,13 +191,7 @@ def requires(*permissions: str) -> Any:
     Raises:
         Misuse: one of them is no permission.
     """
-    asked = tuple(permission(words) for words in permissions)
-
-    async def allowed(standing: CurrentStanding) -> None:
-        for words in asked:
-            standing.require(words)
-
-    return Depends(allowed)
+    return _behind_sign_in(demands.permissions(*permissions))
 
 
 def requires_role(*roles: str) -> Any:
@@ -221,8 +199,29 @@ def requires_role(*roles: str) -> Any:
 
     Prefer `requires`: a permission says what is done, a role who did it on the day when this was written.
     """
+    return _behind_sign_in(demands.roles(*roles))
 
-    async def allowed(standing: CurrentStanding) -> None:
-        standing.require_role(*roles)
 
-    return Depends(allowed)
+def signed_in() -> Any:
+    """A dependency that demands a live session, for a route, a router or the whole app: ``[signed_in()]``."""
+    return _behind_sign_in(demands.signed_in())
+
+
+def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Any:
+    """A dependency that answers 429 when a route is called too often, with `RateLimit` and `Retry-After` headers.
+
+    Args:
+        rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window, counted in the database for all processes.
+        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in), or a function
+            from the `Request` to text or several texts, such as a customer's number.
+        name: Guards of one name and rate count together; without one every route function counts alone.
+
+    Raises:
+        Misuse: the rate, `by` or the name is none.
+    """
+    demand = demands.rate_limit(rate, by, name)
+
+    async def counted(connection: HTTPConnection) -> None:
+        await demand(beside.visit_for(connection))
+
+    return _behind_sign_in(demand) if by == "account" else Depends(counted)

@@ -38,7 +38,7 @@ class Origin:
         user_agent: As sent, cut to 400 printable characters.
         request_id: Names the request in logs and problem documents.
         languages: The Accept-Language header as sent, cut to 200 printable characters.
-        quotas: Filled by the throttle while the request runs; never says anything about an account.
+        quotas: Filled by the throttle while the request runs; never says anything about an account that is only named.
     """
 
     ip: str = ""

@@ -64,6 +64,7 @@ class Window:
         by_network: Counts networks, so the allow-list applies and the headers may tell.
         failures_only: A success is given back.
         counts_work: It bounds what a request costs us, so that it stays counted whatever comes of the request.
+        policy: What the `RateLimit` headers call it, if not by its name.
     """
 
     name: str
@@ -71,6 +72,22 @@ class Window:
     by_network: bool = True
     failures_only: bool = False
     counts_work: bool = False
+    policy: str = ""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the `RateLimit` headers may tell what is left: never about an account that somebody named."""
+        return self.by_network
+
+
+@dataclass(frozen=True, slots=True)
+class HostWindow(Window):
+    """A rate limit of the host's own routes; its key never meets one of ours, and it counts whoever asks."""
+
+    @property
+    def is_told(self) -> bool:
+        """Always: the caller's own account is no news to the caller."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class Throttle:
         self, held: HeldHit, window: Window, stored: str, now: int, origin: Origin
     ) -> tuple[HeldHit, str]:
         verdict = rules.hit_window(_hits(stored), window.rate.limit, span_micros(window.rate.period), now)
-        if window.by_network:
+        if window.is_told:
             self._tell_quota(origin, window, verdict.remaining, verdict.wait)
         if not verdict.allowed:
             youngest = max(at for at, _ in verdict.hits)
@@ -354,9 +354,8 @@ class Throttle:
         )
 
     def _tell_quota(self, origin: Origin, window: Window, remaining: int, wait: int) -> None:
-        origin.quotas.append(
-            Quota(window.name, window.rate.limit, window.rate.period, remaining, timedelta(microseconds=wait))
-        )
+        name, rate = window.policy or window.name, window.rate
+        origin.quotas.append(Quota(name, rate.limit, rate.period, remaining, timedelta(microseconds=wait)))
 
     def _refuse_full(self, wanted: list[HeldHit], origin: Origin) -> None:
         now = self._world.micros()
@@ -368,7 +367,7 @@ class Throttle:
                 del self._shut[held.key]
                 continue
             wait = shut.ends_at - now
-            if isinstance(held.hit.limit, Window) and held.hit.limit.by_network:
+            if isinstance(held.hit.limit, Window) and held.hit.limit.is_told:
                 self._tell_quota(origin, held.hit.limit, 0, wait)
             raise Refused(shut.code, "limit reached", retry_after=timedelta(microseconds=wait))
 

@@ -1,0 +1,280 @@
+"""Owns the demands that a host's routes make of a request: who may go on, how fresh the proof is, how often.
+
+A *demand* is an async function of one `HostVisit` that raises what is then answered with `refusal`. It knows no
+framework; each framework makes the visit, asks the demands before its route runs, and adds `reply_headers` to whatever
+is answered.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, Literal
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from ostiary.core.access.authority import Standing
+from ostiary.core.access.permission import permission
+from ostiary.core.accounts import profile as profiles
+from ostiary.core.accounts.profile import Profile
+from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.keys.ring import framed
+from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, refuse_unless_fresh
+from ostiary.core.throttle.limits import Hit, HostWindow
+from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_reason
+from ostiary.http.edge import Edge
+from ostiary.http.problems import Headers, answer_to, limit_headers
+from ostiary.http.visit import Visit
+from ostiary.kernel.errors import Misuse, Refused, Unavailable
+from ostiary.kernel.settings import Rate
+
+Fields = tuple[tuple[str, str], ...]
+Subject = str | tuple[str, ...]
+By = Literal["network", "account"] | Callable[[Any], Subject | Awaitable[Subject]]
+
+_FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
+
+
+class HostVisit(Visit):
+    """A request to one of the host's own routes.
+
+    Attributes:
+        request: The framework's own request, for functions of the host such as a rate limit's `by`.
+        endpoint: What runs if every demand is met, as ``module.function``; a rate limit without a name counts by it.
+        read_form: Reads the fields of a form; asked only for a form that a live session sent without the header.
+    """
+
+    __slots__ = ("_is_proven", "_standing", "endpoint", "read_form", "request")
+
+    def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
+        super().__init__(edge, scope, path)
+        self.request: Any = None
+        self.endpoint = ""
+        self.read_form: Callable[[], Awaitable[Fields]] | None = None
+        self._standing: Standing | None = None
+        self._is_proven = False
+
+    async def prove(self) -> None:
+        """The check that every guard which accepts a cookie owes (E3): unsafe calls need CSRF proof.
+
+        A WebSocket's handshake is a GET that can do anything afterwards, and scripts of other sites may begin one; so
+        its origin is judged.
+
+        Raises:
+            Refused: `csrf_failed`.
+        """
+        if self._is_proven:
+            return
+        if self.scope["type"] == "websocket":
+            headers = self.headers
+            reason = cross_site_reason(
+                headers.get(b"origin"), headers.get(b"sec-fetch-site"), self.edge.origins
+            )
+            if reason is not None:
+                raise Refused(CSRF_FAILED, reason, counted=False)
+        elif self.scope["method"] not in SAFE_METHODS:
+            await self._find_token()
+            await check_csrf(self)
+        self._is_proven = True
+
+    async def _find_token(self) -> None:
+        """Look for the token in the form of a live session."""
+        if self.read_form is None or self.form or b"x-csrf-token" in self.headers or not self.has_credential:
+            return
+        if not self.headers.get(b"content-type", b"").lower().startswith(_FORMS):
+            return
+        try:
+            await self.session()
+        except Refused:
+            return  # nobody's form is worth reading
+        self.form = await self.read_form()
+
+    async def proven(self) -> Resolved:
+        """The live session, after the check that is owed.
+
+        Raises:
+            Refused: 401, or `csrf_failed`.
+        """
+        await self.prove()
+        return await self.session()
+
+    async def proven_or_nobody(self) -> Resolved | None:
+        """The live session; None without one, and with a cookie that is dead, which the response clears.
+
+        Raises:
+            Refused: `csrf_failed`.
+        """
+        await self.prove()
+        if not self.has_credential:
+            return None
+        try:
+            return await self.session()
+        except Refused as refused:
+            if refused.code.status == 401:
+                return None
+            raise
+
+    async def standing(self) -> Standing:
+        """What whoever is signed in may do now; one more query, once per request.
+
+        Raises:
+            Refused: as `proven`.
+        """
+        if self._standing is None:
+            who = (await self.proven()).principal
+            core = self.edge.core
+            self._standing = await core.authority.standing(core.database, who)
+        return self._standing
+
+    async def profile(self) -> Profile:
+        """Name and profile fields of the account that is signed in; one more query.
+
+        Raises:
+            Refused: as `proven`.
+        """
+        account, core = (await self.proven()).account, self.edge.core
+        found = await profiles.find(
+            core.database, core.settings.of(AccountSettings).profile_fields, account.id
+        )
+        if found is None:
+            raise Refused(NOT_AUTHENTICATED, "the account was deleted meanwhile")
+        return found
+
+    async def csrf_token(self) -> str:
+        """The CSRF token for this browser's forms; "" for whoever is not signed in."""
+        return (self.cookies.csrf or "") if await self.proven_or_nobody() else ""
+
+
+Demand = Callable[[HostVisit], Awaitable[None]]
+
+
+def name_of(endpoint: Any) -> str:
+    """What a function that answers requests is called, for `HostVisit.endpoint`."""
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
+    named = endpoint if hasattr(endpoint, "__qualname__") else type(endpoint)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def signed_in() -> Demand:
+    """Demands a live session."""
+
+    async def demand(visit: HostVisit) -> None:
+        await visit.proven()
+
+    return demand
+
+
+def permissions(*words: str) -> Demand:
+    """Demands every one of some permissions, held in general.
+
+    Raises:
+        Misuse: one of them is no permission.
+    """
+    asked = tuple(permission(one) for one in words)
+    if not asked:
+        raise Misuse("a guard without a permission lets everybody in; name one, or ask for `signed_in`")
+
+    async def demand(visit: HostVisit) -> None:
+        standing = await visit.standing()
+        for one in asked:
+            standing.require(one)
+
+    return demand
+
+
+def roles(*names: str) -> Demand:
+    """Demands any one of some roles, or one that inherits it; held everywhere."""
+    if not names:
+        raise Misuse("a guard without a role lets nobody in; name one")
+
+    async def demand(visit: HostVisit) -> None:
+        (await visit.standing()).require_role(*names)
+
+    return demand
+
+
+def fresh(minutes: float) -> Demand:
+    """Demands a recent proof (RFC 9470).
+
+    Args:
+        minutes: How old the last proof may be.
+    """
+    limit = timedelta(minutes=minutes)
+
+    async def demand(visit: HostVisit) -> None:
+        refuse_unless_fresh((await visit.proven()).principal, limit, visit.edge.core.world.now())
+
+    return demand
+
+
+def rate_limit(rate: str, by: By = "network", name: str = "") -> Demand:
+    """Demands that a route is not called too often; exact in every process, since the database counts.
+
+    Args:
+        rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window.
+        by: Whom it counts: `network` (an IPv4 address or an IPv6 /64), `account` (whoever is not signed in is refused),
+            or your own function from the framework's request to text, or to several texts.
+        name: Guards of one name and rate share their count, and the headers name it. Without one every function that
+            answers requests has a count of its own.
+
+    Raises:
+        Misuse: the rate, `by` or the name is none.
+    """
+    try:
+        parsed = Rate.parse(rate)
+    except ValueError as error:
+        raise Misuse(f"rate_limit({rate!r}): {error}") from None
+    if by not in ("network", "account") and not callable(by):
+        raise Misuse(f'rate_limit(by={by!r}): write "network", "account", or give a function')
+    if name and not _NAME.fullmatch(name):
+        raise Misuse(f"rate_limit(name={name!r}): up to 64 lower-case letters, digits, - and _")
+
+    async def demand(visit: HostVisit) -> None:
+        # A name holds no dot, and an endpoint does: neither can pass for the other. Two rates never share a count.
+        window = HostWindow(
+            f"{name or visit.endpoint or '.'} {parsed}", parsed, by == "network", policy=name or str(parsed)
+        )
+        subject = await _subject(visit, by)
+        async with visit.edge.core.runner.flow(visit.origin) as flow:
+            await flow.reserve(Hit(window, subject))
+
+    return demand
+
+
+async def _subject(visit: HostVisit, by: By) -> str:
+    if by == "network":
+        return visit.origin.network
+    if by == "account":
+        return _whole("account", (await visit.proven()).account.id)
+    found = by(visit.request)
+    if inspect.isawaitable(found):
+        found = await found
+    parts = (found,) if isinstance(found, str) else tuple(found)
+    if not parts or not all(isinstance(part, str) for part in parts):
+        raise Misuse("the function that a rate limit counts by returns text, or a tuple of texts")
+    return _whole("function", *parts)
+
+
+def _whole(*parts: str) -> str:
+    # What a function took out of a request may be no proper Unicode.
+    return framed(*(part.encode("utf-8", "surrogatepass") for part in parts)).hex()  # L22
+
+
+def refusal(error: Refused | Unavailable, visit: HostVisit) -> Response:
+    """The answer to what a demand raised: the same problem document as on our own routes."""
+    return answer_to(error, visit)
+
+
+def reply_headers(visit: HostVisit) -> Headers:
+    """What every answer to this request carries besides its own headers: rate limits met, and a dead cookie's end."""
+    out: Headers = []
+    origin = visit.known_origin
+    if origin is not None and origin.quotas:
+        out += limit_headers(origin.quotas)
+    if visit.is_stale:
+        out += visit.edge.cookies.clear_session()
+    return out
