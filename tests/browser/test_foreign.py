@@ -1,50 +1,23 @@
 """Another origin on the same machine: its forms change nothing here, and it cannot frame our pages."""
 
-import threading
 from collections.abc import Iterator
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
 from ostiary.testing.kit import PASSWORD
+from tests.browser.foreign import Foreign, foreign_site
 from tests.browser.person import PATIENCE, account
 from tests.support.server import Server
 
 
-class Foreign(ThreadingHTTPServer):
-    """A site that serves one page, whatever is asked for."""
-
-    daemon_threads = True
-    page = ""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Foreign
-
-    def do_GET(self) -> None:
-        """Answer with the page."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(self.server.page.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class calls it so
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def foreign() -> Iterator[Foreign]:
-    """The other server, on a port of its own."""
-    server = Foreign(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """The other server."""
+    with foreign_site() as server:
+        yield server
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -183,7 +183,13 @@ def wire(
     token_settings = settings.of(TokenSettings)
     access_tokens = AccessTokens(world, parts.signing, token_settings, issuer, token_claims)
     tokens = Tokens(
-        runner, ring, parts.sessions, access_tokens, token_settings, needs_proof=policy.require_verified_email
+        runner,
+        ring,
+        parts.sessions,
+        access_tokens,
+        token_settings,
+        factors.requirement.holds_back,
+        needs_proof=policy.require_verified_email,
     )
     codes = Codes(runner, parts.once, parts.sessions, tokens)
     door = Door(runner, ring, parts.once, parts.sessions, signin, _ways(ribs), factors, policy, tokens)

@@ -1,29 +1,20 @@
 """Refresh tokens: exchanged once, the same successor within the grace, and the end of the session after it."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ostiary.core.accounts.accounts import Status
-from ostiary.features.keys import flow
 from ostiary.testing import Kit, running
 from tests.core.signin.stage import (
     MOMENT,
     StoppedClock,
-    account_id,
     changed,
     dump,
-    journalled,
-    session_rows,
-    set_status,
 )
 from tests.features.tokens.stage import ANNA, claims_of, code_of, pair_of, refresh, who
-from tests.support.server import ROOT_SECRET
 
 GRACE = timedelta(seconds=10)
 QUIET = ("outbox",)  # the worker empties it
@@ -90,48 +81,6 @@ async def test_it_ends_after_thirty_days(still: Kit) -> None:
     assert code_of(await who(still, pair["access_token"])) in {"session_ended", "token_expired"}
 
 
-async def test_the_same_successor_within_the_grace(still: Kit) -> None:
-    """Whoever did not hear the answer asks again and gets the same one; nothing is written for it."""
-    pair = await pair_of(still)
-    first = (await refresh(still, pair["refresh_token"])).json()
-    before = await dump(still, without=QUIET)
-    for _ in range(3):
-        again = (await refresh(still, pair["refresh_token"])).json()
-        assert again["refresh_token"] == first["refresh_token"]
-        assert (await who(still, again["access_token"])).status_code == 200
-    assert await dump(still, without=QUIET) == before
-    still.clock.turn(GRACE - MOMENT)
-    assert (await refresh(still, pair["refresh_token"])).json()["refresh_token"] == first["refresh_token"]
-    assert (await refresh(still, first["refresh_token"])).status_code == 200
-
-
-@pytest.mark.parametrize("how", ["too late", "twice exchanged"])
-async def test_reuse_ends_the_session(still: Kit, how: str) -> None:
-    """Back after its grace, or after its successor was used: both holders are out, and the owner is told."""
-    pair = await pair_of(still)
-    still.clock.turn(MOMENT * 1000)  # the sessions stand in their order
-    other = await pair_of(still)
-    late = (await refresh(still, pair["refresh_token"])).json()
-    if how == "too late":
-        still.clock.turn(GRACE)
-    else:
-        late = (await refresh(still, late["refresh_token"])).json()
-    before = Counter(await journalled(still))
-    assert code_of(await refresh(still, pair["refresh_token"])) == "refresh_token_reused"
-    told = Counter(await journalled(still)) - before
-    assert told == {"session_ended": 1, "refresh_token_reused": 1}
-    for token in (late["refresh_token"], pair["refresh_token"]):
-        assert code_of(await refresh(still, token)) == "session_ended"
-    assert code_of(await who(still, late["access_token"])) == "session_ended"
-    assert Counter(await journalled(still)) - before == told, "it is reported once"
-    assert [row[3] for row in await session_rows(still)] == ["refresh_token_reused", ""]
-    assert (await refresh(still, other["refresh_token"])).status_code == 200, (
-        "another session is not concerned"
-    )
-    mail = await still.mail_to(ANNA, count=2)
-    assert "signed out" in mail["subject"]
-
-
 async def test_who_is_not_ours_changes_nothing(still: Kit) -> None:
     """A wrong tag, another's parts, an unknown family: refused alike, and the family lives on."""
     mine, other = await pair_of(still), await pair_of(still)
@@ -161,79 +110,6 @@ async def test_nothing_is_missing(still: Kit) -> None:
         "/auth/refresh", json={"refresh_token": "x", "grant_type": "refresh_token"}
     )
     assert code_of(odd) == "invalid_request"
-
-
-@pytest.mark.parametrize("end", ["signed out", "ended elsewhere", "disabled", "epoch", "limit"])
-async def test_what_ends_a_session_ends_its_tokens(still: Kit, end: str) -> None:
-    """Whichever way it ends: the next refresh is refused, and nothing is reported as theft."""
-    pair = await pair_of(still)
-    anna = await account_id(still, ANNA)
-    match end:
-        case "signed out":
-            bearer = {"authorization": f"Bearer {pair['access_token']}"}
-            assert (await still.browser().post("/auth/logout", headers=bearer)).status_code == 204
-        case "ended elsewhere":
-            browser = await still.sign_in(ANNA)
-            assert (await browser.post("/auth/sessions/revoke-others")).json() == {"ended": 1}
-        case "disabled":
-            await set_status(still, anna, Status.DISABLED)
-        case "epoch":
-            await set_status(still, anna, Status.ACTIVE)
-        case _:  # too many sessions
-            still.clock.turn(MOMENT * 1000)
-            for _ in range(5):
-                await pair_of(still)
-    before = await journalled(still)
-    assert code_of(await refresh(still, pair["refresh_token"])) == "session_ended"
-    assert code_of(await who(still, pair["access_token"])) == "session_ended"
-    assert await journalled(still) == before
-
-
-async def test_an_unproven_address_is_asked_for_again(database_url: str, tmp_path: Path) -> None:
-    """What sign-in demands today a refresh demands, too: a policy that became stricter holds for old tokens (L04)."""
-    clock, root = StoppedClock(), ROOT_SECRET
-    given: dict[str, Any] = {"database": database_url, "clock": clock, "root_secret": root}
-    async with running(tmp_path, verify_email="optional", **given) as kit:
-        registered = await kit.browser().post(
-            "/auth/register", json={"email": ANNA, "password": "quiet harbour seventeen lanterns"}
-        )
-        assert registered.status_code == 202
-        pair = await pair_of(kit)
-        pair |= (await refresh(kit, pair["refresh_token"])).json()
-    async with running(tmp_path, verify_email="required", **given) as kit:
-        assert code_of(await refresh(kit, pair["refresh_token"])) == "session_ended"
-
-
-async def test_a_family_outlives_a_restart_and_a_new_key(database_url: str, tmp_path: Path) -> None:
-    """Another process, with a newer key on the ring, gives the same successor, and goes on from there."""
-    clock, root = StoppedClock(), ROOT_SECRET
-    given: dict[str, Any] = {"database": database_url, "clock": clock, "root_secret": root}
-    async with running(tmp_path, **given) as kit:
-        await kit.signed_up(ANNA)
-        pair = await pair_of(kit)
-        first = (await refresh(kit, pair["refresh_token"])).json()
-        await flow.rotate(kit.engine.core, "refresh")
-    clock.turn(GRACE - MOMENT)
-    async with running(tmp_path, **given) as kit:
-        again = (await refresh(kit, pair["refresh_token"])).json()
-        assert again["refresh_token"] == first["refresh_token"]
-        assert (await refresh(kit, first["refresh_token"])).status_code == 200
-
-
-async def test_fifty_at_once(still: Kit) -> None:
-    """Fifty requests with the same token: one rotation, one successor for all, no report; and so three times over."""
-    pair = await pair_of(still)
-    before = await journalled(still)
-    token = pair["refresh_token"]
-    for generation in range(1, 4):
-        answers = await asyncio.gather(*(refresh(still, token) for _ in range(50)))
-        assert {answer.status_code for answer in answers} == {200}
-        successors = {answer.json()["refresh_token"] for answer in answers}
-        assert len(successors) == 1
-        token = successors.pop()
-        assert token.split(".")[1] == str(generation)
-        still.clock.turn(GRACE)
-    assert await journalled(still) == before
 
 
 async def test_a_refresh_against_an_end(still: Kit) -> None:

@@ -11,6 +11,7 @@ from ostiary.core.access.authority import Authority
 from ostiary.core.change import Change
 from ostiary.core.signin import store
 from ostiary.core.signin.settings import SigninSettings
+from ostiary.core.signin.steps import TWO_FACTORS
 from ostiary.kernel.events import EventType
 from ostiary.kernel.world import from_micros
 from ostiary.storage.database import Reads
@@ -67,3 +68,13 @@ class Requirement:
         await change.run(store.NOTE, account_id=account_id, since=change.micros)
         await change.emit(REQUIRED(account_id, needed_from=needed_from.isoformat(timespec="seconds")))
         return needed_from
+
+    async def holds_back(self, change: Change, account_id: str, acr: str) -> bool:
+        """Whether a session that showed this may not be prolonged any more; the first question begins the grace, too.
+
+        Whoever keeps refreshing would otherwise never meet what was required after the sign-in.
+        """
+        if not self.is_on or acr == TWO_FACTORS:
+            return False
+        needed_from = await self.begin(change, account_id)
+        return needed_from is not None and change.now >= needed_from

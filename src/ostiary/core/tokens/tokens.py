@@ -1,5 +1,6 @@
 """Owns the walk of tokens: the first pair of a session, the next pair for a refresh token, and whom a token is for."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -58,6 +59,11 @@ REUSED: Final = EventType(
     words="A device was signed out because its sign-in was used from two places.",
 )
 EVENTS: Final = (REUSED,)
+# Why a session ends at a refresh that shows too little for what is demanded by now.
+_NEEDS_FACTOR: Final = "factor_required"
+
+# (change, account, class of what its session showed) → whether the sign-in may not be prolonged with that any more.
+HoldsBack = Callable[[Change, str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class Tokens:
         sessions: What tokens belong to.
         access: Signs.
         settings: Lifetimes.
+        holds_back: Who may not go on without a second factor.
         needs_proof: Nobody is signed in before the address is proven.
     """
 
@@ -117,6 +124,7 @@ class Tokens:
         sessions: Sessions,
         access: AccessTokens,
         settings: TokenSettings,
+        holds_back: HoldsBack,
         *,
         needs_proof: bool,
     ) -> None:
@@ -125,6 +133,7 @@ class Tokens:
         self._sessions = sessions
         self._access = access
         self._settings = settings
+        self._holds_back = holds_back
         self._needs_proof = needs_proof
         self._idle = span_micros(settings.refresh_idle)
         self._grace = span_micros(settings.refresh_grace)
@@ -202,13 +211,13 @@ class Tokens:
             raise Refused(REFRESH_INVALID, "malformed or not ours", counted=False)
         following = refresh.successor(self._ring, presented)
 
-        async def work(change: Change) -> GrantRow | None:
+        async def work(change: Change) -> GrantRow | Refused:
             return await self._exchange(change, presented, following.hash, delivery, session_id)
 
         async with self._runner.flow(origin) as flow:
             granted = await flow.change(work)
-        if granted is None:
-            raise Refused(REFRESH_REUSED, "used before")
+        if isinstance(granted, Refused):  # only now: what it ended is committed
+            raise granted
         now = self._runner.world.now()
         grant = _of_row(granted, now)
         keep_for = min(self._settings.refresh_idle, from_micros(granted.session.ends_at) - now)
@@ -227,8 +236,8 @@ class Tokens:
         successor: bytes,
         delivery: Delivery,
         session_id: str | None,
-    ) -> GrantRow | None:
-        """What the token stands for; None when it was used before, which has ended its session."""
+    ) -> GrantRow | Refused:
+        """What the token stands for; or the refusal of a holder whose session this has ended."""
         whose = {
             "of_id": presented.family,
             "of_client": self._settings.first_party_client,
@@ -247,8 +256,13 @@ class Tokens:
         granted = await (
             self._judged(change, presented, whose) if rotated is None else self._touched(change, rotated)
         )
-        if granted is not None and session_id not in (None, granted.family.session_id):
+        if isinstance(granted, Refused):
+            return granted
+        if session_id not in (None, granted.family.session_id):
             raise Refused(REFRESH_INVALID, "another session's", counted=False)
+        if await self._holds_back(change, granted.session.account_id, granted.session.acr):
+            await self._end(change, granted, _NEEDS_FACTOR)
+            return Refused(SESSION_ENDED, "a second factor is required by now", counted=False)
         return granted
 
     async def _touched(self, change: Change, rotated: Rotated) -> GrantRow:
@@ -257,7 +271,9 @@ class Tokens:
             raise Refused(SESSION_ENDED, "it was ended meanwhile", counted=False)
         return GrantRow(rotated, touched)
 
-    async def _judged(self, change: Change, presented: Presented, whose: dict[str, str]) -> GrantRow | None:
+    async def _judged(
+        self, change: Change, presented: Presented, whose: dict[str, str]
+    ) -> GrantRow | Refused:
         state = await change.one(store.STATE, **whose, now=change.micros)
         if state is None:
             raise Refused(REFRESH_INVALID, "no such family, or not handed out like this", counted=False)
@@ -265,8 +281,9 @@ class Tokens:
             case Verdict.REPLAYED:
                 return state.grant
             case Verdict.REUSED:
-                await self._end_reused(change, state.grant)
-                return None
+                account_id, ended = await self._end(change, state.grant, REUSED.name)
+                await change.emit(REUSED(account_id, session_id=ended))
+                return Refused(REFRESH_REUSED, "used before")
             case Verdict.EXPIRED:
                 raise Refused(REFRESH_EXPIRED, "idle for too long, or too old", counted=False)
             case Verdict.ENDED:
@@ -274,11 +291,11 @@ class Tokens:
             case Verdict.GOOD:
                 raise Contended("the gates of a refresh opened between two looks")
 
-    async def _end_reused(self, change: Change, grant: GrantRow) -> None:
+    async def _end(self, change: Change, grant: GrantRow, why: str) -> tuple[str, str]:
         account_id, session_id = grant.session.account_id, grant.family.session_id
-        if not await self._sessions.end(change, account_id, session_id, REUSED.name):
+        if not await self._sessions.end(change, account_id, session_id, why):
             raise Refused(SESSION_ENDED, "it was ended meanwhile", counted=False)
-        await change.emit(REUSED(account_id, session_id=session_id))
+        return account_id, session_id
 
     # ── whom a token is for ──
 
