@@ -262,8 +262,13 @@ def page_problem(visit: Visit, problem: Problem) -> Response:
 
 def account_problem(visit: Visit, problem: Problem) -> Response:
     """As `page_problem`, but whoever is not signed in, or too long ago, goes to sign in, and then comes back."""
+    return sign_in_first(visit, problem) or page_problem(visit, problem)
+
+
+def sign_in_first(visit: Visit, problem: Problem) -> Response | None:
+    """The way to the sign-in page, and from there back to this one; None when signing in would not help."""
     if problem.status != 401 or not visit.edge.shell.has(LOGIN):
-        return page_problem(visit, problem)
+        return None
     target = quote(visit.path, safe="/")
     if visit.scope["method"] in {"GET", "HEAD"} and visit.scope["query_string"]:
         target += "?" + visit.scope["query_string"].decode("latin-1")

@@ -36,7 +36,7 @@ _PARAMETER: Final = re.compile(r"{[^}]*}")
 class _Here:
     """What a request to the host and its guards share; a mounted app gets a copy of the scope, but the same object."""
 
-    engine: Engine
+    auth: Ostiary
     path: str
     visit: HostVisit | None = None
 
@@ -96,6 +96,7 @@ class Beside:
 
     def __init__(self, app: ASGIApp, auth: Ostiary, check: Callable[[], None]) -> None:
         self._app = app
+        self._auth = auth
         self._engine = auth.engine
         self._check: Callable[[], None] | None = check
 
@@ -109,7 +110,7 @@ class Beside:
             self._check = None
         await self._engine.start()
         path = path_in(scope)
-        here = _Here(self._engine, path)
+        here = _Here(self._auth, path)
         if scope["type"] == "websocket":
             scope[_HERE] = here
             await self._websocket(here, scope, receive, send)
@@ -165,7 +166,7 @@ def visit_for(connection: HTTPConnection) -> HostVisit:
         raise Misuse("a guard of ostiary was asked, but auth.install(app) was not called on this app")
     visit = here.visit
     if visit is None:
-        visit = here.visit = HostVisit(here.engine.app.edge, scope, here.path)
+        visit = here.visit = here.auth.visit(scope, here.path)
     visit.request = connection
     endpoint = scope.get("endpoint")
     if endpoint is not None:

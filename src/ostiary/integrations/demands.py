@@ -27,6 +27,7 @@ from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_
 from ostiary.http.edge import Edge
 from ostiary.http.problems import Headers, answer_to, limit_headers
 from ostiary.http.visit import Visit
+from ostiary.integrations.pages import Pages, page_or_problem
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.settings import Rate
 
@@ -38,21 +39,26 @@ _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 
 
+_PAGES: Final = Pages()
+
+
 class HostVisit(Visit):
     """A request to one of the host's own routes.
 
     Attributes:
         request: The framework's own request, for functions of the host such as a rate limit's `by`.
         endpoint: What runs if every demand is met, as ``module.function``; a rate limit without a name counts by it.
+        pages: Which requests want a page; the host's `Ostiary.pages`.
         read_form: Reads the fields of a form; asked only for a form that a live session sent without the header.
     """
 
-    __slots__ = ("_is_proven", "_standing", "endpoint", "read_form", "request")
+    __slots__ = ("_is_proven", "_standing", "endpoint", "pages", "read_form", "request")
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
         super().__init__(edge, scope, path)
         self.request: Any = None
         self.endpoint = ""
+        self.pages = _PAGES
         self.read_form: Callable[[], Awaitable[Fields]] | None = None
         self._standing: Standing | None = None
         self._is_proven = False
@@ -265,8 +271,12 @@ def _whole(*parts: str) -> str:
 
 
 def refusal(error: Refused | Unavailable, visit: HostVisit) -> Response:
-    """The answer to what a demand raised: the same problem document as on our own routes."""
-    return answer_to(error, visit)
+    """The answer to what a demand raised: the same problem document as on our own routes, or the sign-in page."""
+    if visit.pages.wants(visit):
+        visit.on_problem = page_or_problem
+    response = answer_to(error, visit)
+    response.headers["cache-control"] = "no-store"
+    return response
 
 
 def reply_headers(visit: HostVisit) -> Headers:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+from starlette.types import Scope
+
 from ostiary.core.access import access
 from ostiary.core.access.authority import Declared, Standing
 from ostiary.core.access.decide import EVERYWHERE
@@ -19,6 +21,8 @@ from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
 from ostiary.engine.settings import from_environment, groups_of, load
 from ostiary.http.rib import Rib
+from ostiary.integrations.demands import HostVisit
+from ostiary.integrations.pages import Pages
 from ostiary.kernel.errors import NOT_FOUND, Misuse, Refused
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
@@ -39,6 +43,8 @@ class Ostiary:
             dictionary of at most 2 KiB as JSON.
         roles: What your application's roles grant; they count before those of the database.
         policies: Rules beyond roles, such as "authors edit their own notes".
+        pages: Which refused requests are led to the sign-in page and back, instead of a 401: True for every navigation
+            of a browser, a list of paths for those below them alone, False for none.
         kinds: Where your things keep their id and organization, for roles that are given for one of them.
         settings: Flat settings, see the settings reference: ``database="sqlite:///app.db"``, ``dev=True``.
 
@@ -55,8 +61,10 @@ class Ostiary:
         roles: Sequence[Role] = (),
         policies: Sequence[Policy] = (),
         kinds: Sequence[Kind] = (),
+        pages: bool | Sequence[str] = True,
         **settings: Any,
     ) -> None:
+        self.pages = Pages(pages)
         world = World()
         declared = Declared(tuple(roles), tuple(policies), tuple(kinds))
         self.engine = engine or Engine(
@@ -68,6 +76,17 @@ class Ostiary:
         """The same with settings from the environment (``OSTIARY_…``), overridden by those given here."""
         found: dict[str, Any] = from_environment(groups_of(ribs), os.environ)
         return cls(ribs=ribs, **(found | given))
+
+    def visit(self, scope: Scope, path: str) -> HostVisit:
+        """A request to one of the host's own routes, for whoever joins another framework to ostiary.
+
+        Args:
+            scope: Of ASGI, or one like it.
+            path: Below where the application is mounted.
+        """
+        visit = HostVisit(self.engine.app.edge, scope, path)
+        visit.pages = self.pages
+        return visit
 
     async def start(self) -> None:
         """Migrate or check the schema, connect, and begin to send mails. Safe to call twice."""
