@@ -85,3 +85,10 @@ def test_importing_ostiary_is_cheap() -> None:
 def test_translations_need_no_babel() -> None:
     """Babel collects and compiles messages; an installation that only reads them does without it."""
     assert loaded_by(["ostiary.testing", "ostiary.cli.main"], among={"babel"}) == set()
+
+
+def test_an_integration_loads_its_own_framework_alone() -> None:
+    """Who embeds ostiary in one framework need not have another one; Django's is there without REST framework."""
+    frameworks = {"django", "flask", "rest_framework", "werkzeug"}
+    assert loaded_by(["ostiary.integrations.fastapi"], among=frameworks) == set()
+    assert loaded_by(["ostiary.integrations.django"], among=frameworks) == {"django"}
