@@ -1,11 +1,13 @@
 """Owns the engine's life: what happens at start, what runs meanwhile, and the orderly end.
 
-An engine belongs to one event loop. `start` is idempotent, so a host's lifespan and a first request may both call it.
+An engine belongs to one event loop and one process. `start` is idempotent, so a host's lifespan and a first request may
+both call it; after `stop` it may start again, in another loop, too.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Self
@@ -29,6 +31,7 @@ from ostiary.http.assets import PageSettings, load_assets
 from ostiary.http.rib import Rib
 from ostiary.http.routing import Hot
 from ostiary.http.shell import Shell
+from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
 from ostiary.storage import migrate
@@ -73,6 +76,7 @@ class Engine:
         self._working: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._process = 0
         self.core, self.composer = wire(settings, self.ribs, world or World(), scheme, token_claims, declared)
         self.transport = transport or self._transport()
         self.app: App = assemble(
@@ -132,12 +136,20 @@ class Engine:
             worker: Whether this process sends mails and keeps house; another one must if it does not.
 
         Raises:
-            Misuse: the schema or the root secret does not fit; the message says how to mend it.
+            Misuse: the schema or the root secret does not fit; the message says how to mend it. Or this process was
+                forked from one in which the engine ran.
             Unavailable: the database cannot be reached.
         """
+        if self._working is not None and self._process != os.getpid():
+            # Its connections, locks and threads are the other process's: whatever is done with them disturbs that one.
+            raise Misuse(
+                "ostiary had started before this process was forked; start it after the fork: make `Ostiary(…)` when "
+                "the application is loaded, and let the first request or the lifespan start it"
+            )
         async with self._starting:
             if self._working is not None:
                 return
+            self.core.outbox.begin()
             await asyncio.to_thread(self.core.passwords.check_breaches)
             await asyncio.to_thread(self._prepare_schema)
             await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
@@ -154,6 +166,7 @@ class Engine:
             self.worker = self._new_worker()
             self._watching = asyncio.create_task(watch.run())
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
+            self._process = os.getpid()
 
     def _prepare_schema(self) -> None:
         url = self._engine.database
@@ -169,9 +182,12 @@ class Engine:
 
     async def stop(self) -> None:
         """Finish the deliveries under way, then give connections and threads back."""
+        if self._process != os.getpid():
+            return  # never started, or started by the process from which this one was forked
         working, self._working = self._working, None
         if working is None:
             return
+        self._starting = asyncio.Lock()
         self.core.feed.waiting.close()
         try:
             self.worker.stop()

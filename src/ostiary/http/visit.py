@@ -20,6 +20,7 @@ from ostiary.kernel.origin import Origin, clean_languages, clean_user_agent
 from ostiary.protocols.jose.refusals import TokenRefused, Why
 
 KEY: Final = "ostiary.visit"
+AT_ONCE: Final = "ostiary.at_once"  # in the scope: somebody's thread is held until the answer comes
 _SIMPLE_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
 _ID_BYTES: Final = 12
 _NONCE_STRENGTH: Final = 16
@@ -83,6 +84,11 @@ class Visit:
         if self._origin is None:
             self._origin = origin_of(self.scope, self.edge.settings.trusted_proxies, self.request_id)
         return self._origin
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the answer may wait for news: where every request holds a thread, it may not."""
+        return AT_ONCE not in self.scope
 
     @property
     def known_origin(self) -> Origin | None:

@@ -179,6 +179,7 @@ class Writer:
         Raises:
             sqlite3.Error: it cannot be made.
         """
+        self._turn = asyncio.Lock()  # the one before may belong to another event loop
         self._thread = _Thread()
         try:
             self._connection = await self._thread.run(connect)

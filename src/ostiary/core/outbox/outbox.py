@@ -108,6 +108,10 @@ class Outbox:
         self.arrived = asyncio.Event()
         """Set when something was put in by this process and is durable."""
 
+    def begin(self) -> None:
+        """Begin in the running event loop: an event that was waited for belongs to the loop in which that was."""
+        self.arrived = asyncio.Event()
+
     async def put(self, change: Change, kind: str, payload: Mapping[str, Any], *, live: bool = True) -> str:
         """Write a row that is delivered once the change is durable, and never if it is rolled back.
 

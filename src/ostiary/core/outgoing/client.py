@@ -85,12 +85,15 @@ class Outgoing:
     ) -> None:
         self.reach = reach
         self._names = SystemNames()
+        self._clients: list[Client] = []
         self._resolve = resolve or self._names
         self._tls = tls
 
     def client(self, limits: Limits) -> "Client":
         """A client of its own for one purpose, so that one purpose cannot use up another's places."""
-        return Client(self, limits)
+        client = Client(self, limits)
+        self._clients.append(client)
+        return client
 
     def check(self, url: str) -> None:
         """Refuse a URL that would never be called; its name is not resolved.
@@ -127,8 +130,10 @@ class Outgoing:
         return found
 
     def close(self) -> None:
-        """Give threads back; calls may still follow."""
+        """Give threads back; calls may still follow, in another event loop, too."""
         self._names.close()
+        for client in self._clients:
+            client.reopen()
 
 
 class Client:
@@ -141,7 +146,11 @@ class Client:
     def __init__(self, outgoing: Outgoing, limits: Limits) -> None:
         self._outgoing = outgoing
         self._limits = limits
-        self._places = asyncio.Semaphore(limits.at_once)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Make the places anew: those that were waited for belong to one event loop."""
+        self._places = asyncio.Semaphore(self._limits.at_once)
 
     async def send(
         self,

@@ -43,6 +43,8 @@ async def revocations(request: Request) -> Response:
     seconds = _SECONDS.get(query_of(request, "wait") or "0")
     if seconds is None:
         raise invalid([{"loc": ["query", "wait"], "message": "0 to 25 seconds", "type": "value_error"}])
+    if not visit.may_wait:
+        seconds = 0
     cursor = feed.cursor(query_of(request, "after"))
     polling = asyncio.create_task(feed.poll(cursor, visit.origin.network, timedelta(seconds=seconds)))
     leaving = asyncio.create_task(_gone(request))
