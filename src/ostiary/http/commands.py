@@ -41,3 +41,20 @@ class Open(Protocol):
 def say(as_json: bool, document: Mapping[str, Any], words: str) -> None:
     """Answer a person in words, or a script in JSON."""
     typer.echo(orjson.dumps(document, option=orjson.OPT_UTC_Z).decode() if as_json else words)
+
+
+def group(name: str, purpose: str) -> tuple[typer.Typer, typer.Typer]:
+    """A rib's app, and a group of commands in it; several ribs may add to a group of one name.
+
+    Args:
+        name: As typed after ``ostiary``.
+        purpose: What its help says.
+    """
+    app, commands = typer.Typer(), typer.Typer(help=purpose, no_args_is_help=True)
+    app.add_typer(commands, name=name)
+    return app, commands
+
+
+def users() -> tuple[typer.Typer, typer.Typer]:
+    """A rib's app, and the group ``ostiary users`` in it."""
+    return group("users", "Accounts of people.")

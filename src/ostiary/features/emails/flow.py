@@ -301,6 +301,13 @@ async def _prove(change: Change, who: Principal, spent: Spent | None, by: str) -
         raise _failed(who, by)
 
 
+async def _owned(change: Change, account_id: str, wanted: str) -> tuple[list[Email], Email | None]:
+    """The addresses of an account, held until the change ends, and the wanted one if it is among them."""
+    await lock_active(change, account_id)
+    owned = await emails_of(change, account_id)
+    return owned, next((one for one in owned if one.id == wanted), None)
+
+
 async def make_primary(core: Core, origin: Origin, who: Principal, wanted: str) -> None:
     """Make a proven address the primary one; nothing happens to the one that it is already.
 
@@ -310,9 +317,7 @@ async def make_primary(core: Core, origin: Origin, who: Principal, wanted: str) 
     core.sessions.require_fresh(who)
 
     async def work(change: Change) -> None:
-        await lock_active(change, who.account_id)
-        owned = await emails_of(change, who.account_id)
-        email = next((one for one in owned if one.id == wanted), None)
+        owned, email = await _owned(change, who.account_id, wanted)
         if email is None:
             await _waiting(change, who.account_id, wanted, change.micros)
         if email is None or not email.is_verified:
@@ -334,9 +339,7 @@ async def remove(core: Core, origin: Origin, who: Principal, wanted: str) -> Non
     core.sessions.require_fresh(who)
 
     async def work(change: Change) -> None:
-        await lock_active(change, who.account_id)
-        owned = await emails_of(change, who.account_id)
-        email = next((one for one in owned if one.id == wanted), None)
+        owned, email = await _owned(change, who.account_id, wanted)
         if email is None:
             address = await _waiting(change, who.account_id, wanted, change.micros)
             await change.run(

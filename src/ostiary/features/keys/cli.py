@@ -9,16 +9,14 @@ from ostiary.core.keys.signing.rotation import SIGNING
 from ostiary.core.wiring import Core
 from ostiary.features.keys import flow
 from ostiary.features.keys.flow import KeyView
-from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say
+from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, group, say
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.secret import Secret
 
 
 def commands(open_core: Open) -> typer.Typer:
     """The commands, on an engine that `open_core` opens."""
-    app = typer.Typer()
-    keys = typer.Typer(help="Keys: list, rotate, retire, import, reseal.", no_args_is_help=True)
-    app.add_typer(keys, name="keys")
+    app, keys = group("keys", "Keys: list, rotate, retire, import, reseal.")
 
     @keys.command("list")
     def list_keys(

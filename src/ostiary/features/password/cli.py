@@ -6,20 +6,14 @@ import typer
 
 from ostiary.core.wiring import Core
 from ostiary.features.password import recovery
-from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say
+from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say, users
 
 
 def commands(open_core: Open) -> typer.Typer:
     """The command, on an engine that `open_core` opens."""
-    app = typer.Typer()
-    users = typer.Typer(help="Accounts of people.", no_args_is_help=True)
-    app.add_typer(users, name="users")
+    app, group = users()
 
-    @users.callback()
-    def group() -> None:
-        """Accounts of people."""
-
-    @users.command("reset-password")
+    @group.command("reset-password")
     def reset_password(
         email: Annotated[str, typer.Argument(help="An e-mail address of the account.")],
         data: DataOption = None,

@@ -10,7 +10,7 @@ from ostiary.core.access.roles import Role
 from ostiary.core.wiring import Core
 from ostiary.features.roles import flow
 from ostiary.features.roles.flow import Listed
-from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, say
+from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, group, say
 
 _Email = Annotated[str, typer.Argument(help="An e-mail address of the account.")]
 _Name = Annotated[str, typer.Argument(help="The role's name.")]
@@ -24,13 +24,7 @@ _Scope = Annotated[
 
 def commands(open_core: Open) -> typer.Typer:
     """The commands, on an engine that `open_core` opens."""
-    app = typer.Typer()
-    roles = typer.Typer(help="Roles: what they allow, and who holds them.", no_args_is_help=True)
-    app.add_typer(roles, name="roles")
-
-    @roles.callback()
-    def group() -> None:
-        """Roles: what they allow, and who holds them."""
+    app, roles = group("roles", "Roles: what they allow, and who holds them.")
 
     @roles.command("list")
     def list_roles(
