@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.integrations import fastapi
+from ostiary.integrations import fastapi, starlette
 from tests.docs.markdown import blocks, section
 from tests.support.server import environment, production, serving
 from tests.support.tree import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-FASTAPI = (ROOT / "docs" / "integrations" / "fastapi.md").read_text("utf-8")
+INTEGRATIONS = ROOT / "docs" / "integrations"
+FASTAPI = (INTEGRATIONS / "fastapi.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
 
@@ -155,9 +156,14 @@ with TestClient(app, base_url="http://127.0.0.1:8000") as client:
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [("README.md", "In your FastAPI app"), ("docs/integrations/fastapi.md", "")]
+    ("name", "title"),
+    [
+        ("README.md", "In your FastAPI app"),
+        ("docs/integrations/fastapi.md", ""),
+        ("docs/integrations/starlette.md", ""),
+    ],
 )
-def test_the_lines_for_a_fastapi_app_are_enough(tmp_path: Path, name: str, title: str) -> None:
+def test_the_lines_for_an_app_are_enough(tmp_path: Path, name: str, title: str) -> None:
     """The first example of the README and of its page is a whole application: 401, sign up, sign in, hello."""
     text = (ROOT / name).read_text("utf-8")
     (tmp_path / "app.py").write_text(blocks(section(text, title) if title else text, "python")[0])
@@ -176,4 +182,29 @@ def test_the_page_about_fastapi_shows_every_name_and_works(tmp_path: Path) -> No
     settings = {f"OSTIARY_{name.upper()}": str(value) for name, value in given.items()}
     shell("python -W error production.py", tmp_path, **settings)
     missing = [name for name in fastapi.__all__ if not re.search(rf"\b{name}\b", "".join(shown.values()))]
+    assert missing == []
+
+
+def test_the_page_about_starlette_shows_every_name_and_works(tmp_path: Path) -> None:
+    """Its blocks start as they are written, and no name is left out."""
+    shown = {
+        block.splitlines()[0][2:]: block
+        for block in blocks((INTEGRATIONS / "starlette.md").read_text("utf-8"), "python")
+    }
+    for file, block in shown.items():
+        (tmp_path / file).write_text(block)
+    modules = ", ".join(file.removesuffix(".py") for file in shown)
+    visit = (
+        f"import {modules}\nfrom starlette.testclient import TestClient\n"
+        "with TestClient(whole.app, base_url='http://127.0.0.1:8000') as client:\n"
+        "    for path in ('/docs/a', '/docs2', '/staff/', '/login'):\n"
+        "        answer = client.get(path)\n"
+        "        print(answer.status_code, answer.headers['content-security-policy'][:18])\n"
+    )
+    (tmp_path / "visit.py").write_text(visit)
+    said = shell("python -W error visit.py", tmp_path).splitlines()
+    assert said == [
+        "200 default-src 'self'", "401 default-src 'self'", "401 default-src 'self'", "200 default-src 'none'"
+    ]  # fmt: skip
+    missing = [name for name in starlette.__all__ if not re.search(rf"\b{name}\b", "".join(shown.values()))]
     assert missing == []

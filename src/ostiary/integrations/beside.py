@@ -6,7 +6,7 @@ cleared, rate limits are told. That holds for apps that are mounted in the host,
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
+from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.engine.engine import Engine
@@ -25,7 +26,7 @@ from ostiary.integrations.host import Ostiary
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 
 _HERE: Final = "ostiary.here"
-_URLENCODED: Final = b"application/x-www-form-urlencoded"
+_URLENCODED: Final = "application/x-www-form-urlencoded"
 _PARSES_MULTIPART: Final = find_spec("python_multipart") is not None  # Starlette's own optional dependency
 _DENIAL: Final = "websocket.http.response"
 _POLICY_VIOLATION: Final = 1008
@@ -129,7 +130,7 @@ class Beside:
                 await reply.release()
                 raise
             reply.drop()
-            await refusal(error, here.visit)(scope, receive, reply.send)
+            await refuse(error, here.visit, scope, receive, reply.send)
         except BaseException:
             await reply.release()
             raise
@@ -148,10 +149,17 @@ class Beside:
         except (Refused, Unavailable) as error:
             if has_answered or here.visit is None:
                 raise
-            if _DENIAL in (scope.get("extensions") or {}):
-                await refusal(error, here.visit)(scope, receive, send)
-            else:
-                await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await refuse(error, here.visit, scope, receive, send)
+
+
+async def refuse(
+    error: Refused | Unavailable, visit: HostVisit, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer what a demand raised; a WebSocket that cannot be answered is closed before it opens."""
+    if scope["type"] == "websocket" and _DENIAL not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+    else:
+        await refusal(error, visit)(scope, receive, send)
 
 
 def visit_for(connection: HTTPConnection) -> HostVisit:
@@ -163,7 +171,10 @@ def visit_for(connection: HTTPConnection) -> HostVisit:
     scope = connection.scope
     here: _Here | None = scope.get(_HERE)
     if here is None:
-        raise Misuse("a guard of ostiary was asked, but auth.install(app) was not called on this app")
+        raise Misuse(
+            "a guard of ostiary was asked, but it stands outside: call auth.install(app) on the outermost app, "
+            "after `app.add_middleware(…)` of everything that asks guards"
+        )
     visit = here.visit
     if visit is None:
         visit = here.visit = here.auth.visit(scope, here.path)
@@ -173,11 +184,19 @@ def visit_for(connection: HTTPConnection) -> HostVisit:
         visit.endpoint = name_of(endpoint)
     if isinstance(connection, Request):
         # Starlette keeps what was read for the route.
-        visit.read_form = partial(_fields, connection, visit.headers.get(b"content-type", b"").lower())
+        visit.read_form = partial(fields_of, connection)
     return visit
 
 
-async def _fields(request: Request, kind: bytes) -> Fields:
+def is_by_https(scope: Scope) -> bool:
+    """Whether the base URL says that browsers come by https, whatever a proxy in front makes of it."""
+    here: _Here | None = scope.get(_HERE)
+    return here is not None and here.auth.engine.app.edge.base.is_https
+
+
+async def fields_of(request: Request) -> Fields:
+    """The fields of a form that are text."""
+    kind = request.headers.get("content-type", "").lower()
     if kind.startswith(_URLENCODED):
         try:
             return tuple(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))
@@ -198,13 +217,32 @@ def _refuse_collisions(engine: Engine, paths: Iterable[str]) -> None:
         )
 
 
-def install(app: Starlette, auth: Ostiary, paths: Callable[[], Iterable[str]]) -> None:
+def paths_of(routes: Any, listed: Callable[[Any], Iterable[Any]], prefix: str = "") -> Iterator[str]:
+    """The paths that an application serves itself.
+
+    Args:
+        routes: Its routes.
+        listed: How its framework lists those of routers that it includes.
+        prefix: Where it is mounted.
+    """
+    for route in listed(routes):
+        original = getattr(route, "original_route", route)
+        path = getattr(route, "path", None)
+        if path is None or isinstance(original, WebSocketRoute):
+            continue
+        yield prefix + path
+        if isinstance(original, Mount):
+            yield f"{prefix}{path}/{{any}}"
+            yield from paths_of(original.routes, listed, prefix + path)
+
+
+def install(app: Starlette, auth: Ostiary, listed: Callable[[Any], Iterable[Any]] = iter) -> None:
     """Put ostiary beside a Starlette or FastAPI application, and let it live as long as the application does.
 
     Args:
         app: The host.
         auth: Its ostiary.
-        paths: The host's own paths, asked for when it starts.
+        listed: How its framework lists its routes.
 
     Raises:
         Misuse: the application has begun to serve, or ostiary was installed on it before.
@@ -213,7 +251,7 @@ def install(app: Starlette, auth: Ostiary, paths: Callable[[], Iterable[str]]) -
         raise Misuse("auth.install(app) was called on this application before; once is enough")
 
     def check() -> None:
-        _refuse_collisions(auth.engine, paths())
+        _refuse_collisions(auth.engine, paths_of(app.routes, listed))
 
     try:
         app.add_middleware(Beside, auth=auth, check=check)

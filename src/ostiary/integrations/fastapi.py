@@ -8,14 +8,14 @@ auth.install(app)
 async def me(user: CurrentUser): return {"hello": user.email}
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, FastAPI, Security, routing
+from fastapi import Depends, FastAPI, Security, params, routing
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
-from starlette.routing import Mount, WebSocketRoute
 
 from ostiary.core.access.authority import Standing
 from ostiary.core.access.expression import principal, row
@@ -25,6 +25,8 @@ from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.integrations import beside, demands, host
+from ostiary.integrations.guarded import Guarded
+from ostiary.integrations.security_headers import SecurityHeaders
 from ostiary.kernel.principal import Principal
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "CurrentSession",
     "CurrentStanding",
     "CurrentUser",
+    "Guarded",
     "Kind",
     "OptionalUser",
     "Ostiary",
@@ -41,6 +44,7 @@ __all__ = [
     "Profile",
     "ProfileField",
     "Role",
+    "SecurityHeaders",
     "User",
     "principal",
     "rate_limit",
@@ -62,23 +66,11 @@ class Ostiary(host.Ostiary):
             Misuse: the application has begun to serve, or ostiary was installed on it before. When it starts: it has
                 routes of its own at ostiary's paths.
         """
-        beside.install(app, self, lambda: _paths(app.routes))
+        beside.install(app, self, _listed)
 
 
 # FastAPI keeps included routers as they are and lists their routes this way; before it had this, it copied them.
 _listed: Final[Callable[[Any], Iterable[Any]]] = getattr(routing, "iter_route_contexts", iter)
-
-
-def _paths(routes: Any, prefix: str = "") -> Iterator[str]:
-    for route in _listed(routes):
-        original = getattr(route, "original_route", route)
-        path = getattr(route, "path", None)
-        if path is None or isinstance(original, WebSocketRoute):
-            continue
-        yield prefix + path
-        if isinstance(original, Mount):
-            yield f"{prefix}{path}/{{any}}"
-            yield from _paths(original.routes, prefix + path)
 
 
 class _SessionCookie(SecurityBase):
@@ -162,11 +154,18 @@ CurrentStanding = Annotated[Standing, Depends(current_standing)]
 CsrfToken = Annotated[str, Depends(csrf_token)]
 
 
+@dataclass(frozen=True)
+class _Guard(params.Depends):
+    """A dependency that tells what it demands, so that `Guarded` takes it, too."""
+
+    demand: demands.Demand = field(kw_only=True)
+
+
 def _behind_sign_in(demand: demands.Demand) -> Any:
     async def met(connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]) -> None:
         await demand(beside.visit_for(connection))
 
-    return Depends(met)
+    return _Guard(met, demand=demand)
 
 
 def requires_fresh(minutes: float) -> Any:
@@ -224,4 +223,4 @@ def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Any:
     async def counted(connection: HTTPConnection) -> None:
         await demand(beside.visit_for(connection))
 
-    return _behind_sign_in(demand) if by == "account" else Depends(counted)
+    return _behind_sign_in(demand) if by == "account" else _Guard(counted, demand=demand)
