@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ostiary.core.access.authority import Authority
+from ostiary.core.api_keys.keys import ApiKeys
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
 from ostiary.core.keys.signing.keys import SigningKeys
@@ -42,6 +43,7 @@ class Parts:
     once: Once
     passwords: Passwords
     sessions: Sessions
+    api_keys: ApiKeys
     outbox: Outbox
     outgoing: Outgoing
     post: Post

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ostiary.core.access.settings import AccessSettings
 from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.keys.settings import KeySettings
 from ostiary.core.mail.settings import MailSettings
@@ -81,6 +82,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     SigninSettings,
     SessionSettings,
     TokenSettings,
+    ApiKeySettings,
     AccessSettings,
     FeedSettings,
     PasswordSettings,

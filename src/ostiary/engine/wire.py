@@ -8,8 +8,10 @@ from typing import Final
 from ostiary.core.access import access, book
 from ostiary.core.access.authority import Authority, Declared
 from ostiary.core.access.settings import AccessSettings
-from ostiary.core.accounts import accounts, profile
+from ostiary.core.accounts import accounts, profile, services
 from ostiary.core.accounts.claims import claims
+from ostiary.core.api_keys.keys import ApiKeys
+from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.change import Reactions, Subscriber, on
 from ostiary.core.device import describe_device
 from ostiary.core.flow import Runner
@@ -81,6 +83,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *signing_rotation.EVENTS,
     *accounts.EVENTS,
     *profile.EVENTS,
+    *services.EVENTS,
     *sessions.EVENTS,
     *doors.EVENTS,
     *token_walk.EVENTS,
@@ -142,6 +145,7 @@ def wire(
         settings.of(HttpSettings).base_url,
         _page(settings, ribs, "/recover"),
     )
+    throttle = Throttle(world, ring, settings.of(ThrottleSettings))
     parts = Parts(
         world=world,
         settings=settings,
@@ -149,7 +153,7 @@ def wire(
         authority=Authority(world, declared or Declared(), settings.of(AccessSettings).default_role),
         ring=ring,
         signing=SigningKeys(ring),
-        throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
+        throttle=throttle,
         once=Once(world, ring),
         passwords=Passwords(
             world,
@@ -160,6 +164,13 @@ def wire(
             scheme=scheme,
         ),
         sessions=Sessions(world, database, settings.of(SessionSettings)),
+        api_keys=ApiKeys(
+            world,
+            database,
+            throttle,
+            settings.of(ApiKeySettings),
+            is_on=any(rib.takes_api_keys for rib in ribs),
+        ),
         outbox=outbox,
         outgoing=outgoing,
         post=Post(outbox, composer),
@@ -259,6 +270,7 @@ def chores(parts: Core, ribs: Sequence[Rib]) -> list[Chore]:
         _sweep("expired claims", lambda tx, batch: claims.sweep(tx, parts.world.micros(), batch)),
         _sweep("expired counters", parts.throttle.sweep),
         _sweep("old sessions", parts.sessions.sweep),
+        _sweep("old API keys", parts.api_keys.sweep),
         _sweep("old revocations", parts.feed.sweep),
         dead_letter_chore(parts.settings.of(OutboxSettings)),
         *keys.chores(parts),

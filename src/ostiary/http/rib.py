@@ -39,6 +39,7 @@ class Rib:
         hot_routes: Routes that are worth answering without FastAPI, and pages.
         account_sections: Its pages in the account's navigation.
         factor_pages: How pages speak of the factors that it provides.
+        takes_api_keys: Owners see and revoke their API keys in it; without it no key counts.
         proves_mailboxes: Accounts can verify an address through it.
         greeting: Lines that a start of the server prints.
         kept: What it keeps about an account, as the account's owner may read it.
@@ -59,6 +60,7 @@ class Rib:
     account_sections: tuple[AccountSection, ...] = ()
     factor_pages: tuple[FactorPage, ...] = ()
     proves_mailboxes: bool = False
+    takes_api_keys: bool = False
     greeting: Callable[[Core], Awaitable[list[str]]] | None = None
     kept: tuple[Kept, ...] = ()
     commands: Callable[[Open], typer.Typer] | None = None

@@ -11,12 +11,14 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.types import Scope
 
-from ostiary.core.sessions.sessions import Resolved
+from ostiary.core.api_keys.keys import ResolvedKey
+from ostiary.core.sessions.sessions import SESSION_REQUIRED, Resolved
 from ostiary.http.address import client_ip, forwarded_scheme
 from ostiary.http.cookies import NOTHING, Presented
 from ostiary.http.edge import Edge
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.origin import Origin, clean_languages, clean_user_agent
+from ostiary.protocols import api_key
 from ostiary.protocols.jose.refusals import TokenRefused, Why
 
 KEY: Final = "ostiary.visit"
@@ -40,8 +42,9 @@ class Visit:
     """
 
     __slots__ = (
-        "_by_cookie", "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets", "has_started",
-        "headers", "is_stale", "json", "on_problem", "path", "request_id", "scope", "shows_mail", "takes_form",
+        "_by_cookie", "_by_key", "_cookies", "_nonce", "_origin", "_resolved", "edge", "form", "form_targets",
+        "has_started", "headers", "is_stale", "json", "on_problem", "path", "request_id", "scope", "shows_mail",
+        "takes_form",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
@@ -69,6 +72,7 @@ class Visit:
         self._cookies: Presented | None = None
         self._resolved: Resolved | None = None
         self._by_cookie: Resolved | None = None
+        self._by_key: ResolvedKey | None = None
 
     def _request_id(self) -> str:
         # Somebody else's id is taken only from the operator's own proxy: anyone else could write into our logs.
@@ -126,23 +130,61 @@ class Visit:
     @property
     def bearer(self) -> str | None:
         """The access token in the Authorization header (RFC 6750 section 2.1), or None. Never one from a query."""
+        token = self._authorization
+        return None if token is None or self._is_key(token) else token
+
+    @property
+    def api_key(self) -> str | None:
+        """The API key in `X-API-Key` or, as Bearer token, in Authorization; or None. Never one from a query.
+
+        Whoever sends two that differ has sent none that is good: which of them counts must not be a matter of taste.
+        """
+        header, token = self.headers.get(b"x-api-key"), self._authorization
+        if header is None or not self.edge.core.api_keys.is_on:
+            return token if token is not None and self._is_key(token) else None
+        key = header.strip(b" ").decode("latin-1")
+        return key if token in (None, key) else ""
+
+    @property
+    def _authorization(self) -> str | None:
         scheme, space, token = self.headers.get(b"authorization", b"").partition(b" ")
         return token.strip(b" ").decode("latin-1") if space and scheme.lower() == b"bearer" else None
+
+    def _is_key(self, token: str) -> bool:
+        return self.edge.core.api_keys.is_on and api_key.looks_like_one(token)
 
     @property
     def has_credential(self) -> bool:
         """Whether anything came along that could say who asks."""
         cookies = self.cookies
-        return self.bearer is not None or cookies.session is not None or cookies.access is not None
+        by_cookie = cookies.session is not None or cookies.access is not None
+        return by_cookie or self._authorization is not None or self.api_key is not None
+
+    async def caller(self) -> Resolved | ResolvedKey:
+        """Whoever asks: by a live session, or by an API key.
+
+        Raises:
+            Refused: as `session`, `api_key_invalid` or `api_key_expired`; `too_many_attempts` for a network that has
+                sent too many wrong keys.
+        """
+        key = self.api_key
+        if key is None:
+            return await self.session()
+        if self._by_key is None:
+            self._by_key = await self.edge.core.api_keys.resolve(self.origin, key)
+        return self._by_key
 
     async def session(self) -> Resolved:
         """The live session behind the access token or the cookie, resolved once per request.
 
-        A bearer token was sent on purpose, and a cookie by the browser's habit: it counts first.
+        A bearer token or a key was sent on purpose, and a cookie by the browser's habit: it counts first.
 
         Raises:
-            Refused: 401; a cookie that was presented and is dead is cleared in the response.
+            Refused: 401; a cookie that was presented and is dead is cleared in the response. 403 `session_required`
+                for an API key, good or not.
         """
+        if self.api_key is not None:
+            raise Refused(SESSION_REQUIRED, "an API key was sent", counted=False)
         if self._resolved is None:
             bearer = self.bearer
             self._resolved = (

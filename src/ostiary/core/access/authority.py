@@ -1,6 +1,6 @@
 """Owns `Authority`: asking whether somebody may do something, with what they hold at this moment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ostiary.core.access import access, store
 from ostiary.core.access.book import Book
 from ostiary.core.access.decide import Decision, Grant, Holder, Rules
+from ostiary.core.access.permission import EVERYTHING, is_within
 from ostiary.core.access.policy import Kind, Policy, PolicyBook
 from ostiary.core.access.roles import Role
 from ostiary.kernel.errors import Refused, code
@@ -92,13 +93,17 @@ class Standing:
             raise Refused(PERMISSION_DENIED, str(decision), details={"permission": permission}, counted=False)
 
     def has_role(self, *wanted: str) -> bool:
-        """Whether they hold one of some roles everywhere, or one that inherits it."""
-        held = self.roles
+        """Whether they hold one of some roles everywhere, or one that inherits it.
+
+        A credential that is narrower than its owner holds no role, whatever its owner holds.
+        """
+        held = self.roles if self._is_whole else ()
         return any(self.rules.roles.includes(one, asked) for one in held for asked in wanted)
 
     def is_any_of(self, *wanted: str) -> bool:
         """Whether they hold one of some roles, or one that inherits it, everywhere or for anything at all."""
-        return any(self.rules.roles.includes(one.role, asked) for one in self.grants for asked in wanted)
+        held = self.grants if self._is_whole else ()
+        return any(self.rules.roles.includes(one.role, asked) for one in held for asked in wanted)
 
     def require_role(self, *wanted: str) -> None:
         """Refuse unless they hold one of them.
@@ -116,6 +121,20 @@ class Standing:
             Misuse: a policy about this permission is a plain function, or the table lacks a column that one compares.
         """
         return self.rules.where(self.holder, permission, table, now=self.world.now())
+
+    def beyond(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Those of some patterns that reach further than they ever may, by any role for anything or by any policy."""
+        if not self._is_whole:
+            return tuple(patterns)
+        own = [granted for one in self.grants for granted in self.rules.roles.patterns(one.role)]
+        own += self.rules.policies.allowing
+        return tuple(asked for asked in patterns if not any(is_within(asked, granted) for granted in own))
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the credential reaches as far as its owner. A role says more than the permissions it grants."""
+        ceiling = self.holder.ceiling if self.holder else ()
+        return ceiling is None or EVERYTHING in ceiling
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -156,15 +175,23 @@ class Authority:
         """
         if who is None:
             return Standing(Rules(await self.book.now(reads), self._policies), None, self._world)
-        more = {"amr": who.amr, "acr": who.acr, "session_id": who.session_id}
-        return await self._standing(reads, who.account_id, more)
+        more: dict[str, Any] = {"amr": who.amr, "acr": who.acr, "session_id": who.session_id}
+        if who.api_key_id is not None:
+            more |= {"api_key_id": who.api_key_id}
+        return await self._standing(reads, who.account_id, more, who.scopes)
 
     async def standing_of(self, reads: Reads, account_id: str) -> Standing:
         """The same of an account that is not asking, for operators and other programs."""
         return await self._standing(reads, account_id, {})
 
-    async def _standing(self, reads: Reads, account_id: str, more: Mapping[str, Any]) -> Standing:
+    async def _standing(
+        self,
+        reads: Reads,
+        account_id: str,
+        more: Mapping[str, Any],
+        ceiling: tuple[str, ...] | None = None,
+    ) -> Standing:
         rows = await reads.all(store.HELD, account_id=account_id)
         roles = await self.book.at(reads, rows[0].version)
-        holder = Holder(account_id, (*self._default, *access.held(rows)), more=more)
+        holder = Holder(account_id, (*self._default, *access.held(rows)), ceiling, more)
         return Standing(Rules(roles, self._policies), holder, self._world)

@@ -45,3 +45,13 @@ def covers(granted: str, asked: str) -> bool:
         return True
     resource, _, action = granted.partition(":")
     return action == "*" and resource == asked.partition(":")[0]
+
+
+def is_within(narrow: str, wide: str) -> bool:
+    """Whether everything that one pattern grants is granted by the other."""
+    if wide in (EVERYTHING, narrow):
+        return True
+    if narrow == EVERYTHING:
+        return False
+    resource, _, action = wide.partition(":")
+    return action == "*" and narrow.partition(":")[0] == resource

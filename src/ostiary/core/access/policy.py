@@ -96,6 +96,11 @@ class PolicyBook:
         """The policies about a permission, of one of the two sorts."""
         return tuple(policy for policy in self.policies.get(asked, ()) if policy.forbids is forbids)
 
+    @property
+    def allowing(self) -> tuple[str, ...]:
+        """Permissions that some policy may give."""
+        return tuple(name for name in self.policies if self.about(name, forbids=False))
+
     def kind(self, asked: str) -> Kind:
         """Where things that a permission is about keep their id."""
         resource = asked.partition(":")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ostiary.core.access.permission import EVERYTHING, covers, pattern
+from ostiary.core.access.permission import EVERYTHING, covers, is_within, pattern
 from ostiary.kernel.errors import Misuse
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
@@ -117,7 +117,7 @@ class RoleBook:
         if wanted not in self.roles:
             return False
         own = [granted for role in held for granted in self.patterns(role)]
-        return all(any(_within(asked, granted) for granted in own) for asked in self.patterns(wanted))
+        return all(any(is_within(asked, granted) for granted in own) for asked in self.patterns(wanted))
 
     def _paths(self, role: str) -> tuple[Path, ...]:
         found = self._reach.get(role)
@@ -137,13 +137,3 @@ class RoleBook:
                 if parent not in seen:
                     seen.add(parent)
                     waiting.append((*walked, parent))
-
-
-def _within(narrow: str, wide: str) -> bool:
-    """Whether everything that one pattern grants is granted by the other."""
-    if wide in (EVERYTHING, narrow):
-        return True
-    if narrow == EVERYTHING:
-        return False
-    resource, _, action = wide.partition(":")
-    return action == "*" and narrow.partition(":")[0] == resource

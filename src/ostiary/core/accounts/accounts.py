@@ -16,6 +16,7 @@ from ostiary.kernel.world import from_micros
 from ostiary.storage.database import Conflict, Reads
 
 EMAIL: Final = "email"
+SERVICE: Final = "service"
 
 INVALID_CREDENTIALS: Final = code(
     "invalid_credentials",
@@ -85,6 +86,7 @@ class Account:
         security_epoch: Raised when everything that was proven before shall count for nothing.
         created_at: When it was made.
         deletion_due_at: When it will be deleted, as `lock` has found it; None otherwise.
+        is_service: It is a program's and nobody's: it cannot sign in, and acts by API keys alone.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Account:
     security_epoch: int
     created_at: datetime
     deletion_due_at: datetime | None = None
+    is_service: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -118,11 +121,18 @@ def from_row(row: store.AccountRow) -> Account:
         row.security_epoch,
         from_micros(row.created_at),
         None if row.deletion_due_at is None else from_micros(row.deletion_due_at),
+        row.kind == SERVICE,
     )
 
 
-def why_barred(account: Account, epoch: int | None) -> str:
-    """The one gate (L03): "" for an active account whose epoch nothing has raised since `epoch`, else the reason."""
+def why_barred(account: Account, epoch: int | None, *, may_be_service: bool = False) -> str:
+    """The one gate (L03): "" for an active account whose epoch nothing has raised since `epoch`, else the reason.
+
+    Args:
+        may_be_service: For API keys alone; whatever signs in is for people.
+    """
+    if account.is_service and not may_be_service:
+        return "account is a service's"
     if not account.is_active:
         return f"account is {account.status}"
     if epoch is not None and account.security_epoch != epoch:

@@ -25,6 +25,7 @@ account: Final = sa.Table(
     moment("updated_at"),
     text("locale", nullable=True),  # BCP 47; in which mails to its owner are written
     moment("deletion_due_at", nullable=True),  # when it will be deleted, unless somebody signs in before
+    text("kind", nullable=True),  # "service"; none: a person
     sa.Index(
         "ix_account_deletion_due_at",
         "deletion_due_at",
@@ -95,7 +96,7 @@ class PasswordRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account with its primary address; when it will be deleted only where its row was locked."""
+    """An account with its primary address; when it will be deleted and its kind only where its row was locked."""
 
     id: str
     status: str
@@ -105,6 +106,7 @@ class AccountRow:
     email: str | None
     email_verified_at: int | None
     deletion_due_at: int | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ FIND: Final = Query(
 # Taking the row's lock puts concurrent sign-ins of one account in a line: limits per account then hold.
 LOCK: Final = Query(
     "accounts.lock",
-    sa.select(*_account_columns, account.c.deletion_due_at)
+    sa.select(*_account_columns, account.c.deletion_due_at, account.c.kind)
     .select_from(_with_primary)
     .where(account.c.id == bindparam("id"))
     .with_for_update(of=account),

@@ -4,6 +4,7 @@ from typing import Final
 
 from ostiary.core.access.store import role_grant
 from ostiary.core.accounts.store import account, identifier, password
+from ostiary.core.api_keys.store import api_key
 from ostiary.core.kept.tables import of_table
 from ostiary.core.sessions.store import session
 from ostiary.core.signin.store import factor_requirement
@@ -13,7 +14,7 @@ KEPT: Final = (
     of_table(
         "account",
         account,
-        ("id", "status", "name", "profile", "locale", "created_at", "updated_at", "deletion_due_at"),
+        ("id", "status", "kind", "name", "profile", "locale", "created_at", "updated_at", "deletion_due_at"),
         of_account=account.c.id,
         documents=("profile",),
         is_one=True,
@@ -43,5 +44,14 @@ KEPT: Final = (
         ("id", "session_id", "client_id", "delivery", "scope", "created_at", "rotated_at", "expires_at", "ends_at"),
         of_account=session.c.account_id,
         in_parts=True,
+    ),
+    of_table(
+        "api_keys",
+        api_key,
+        (
+            "id", "name", "shown", "scopes", "networks", "created_at", "expires_at", "last_used_at", "revoked_at",
+            "rotated_to",
+        ),
+        documents=("scopes", "networks"),
     ),
 )  # fmt: skip

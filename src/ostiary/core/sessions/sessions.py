@@ -34,6 +34,12 @@ FRESH_REQUIRED: Final = code(
     "The last proof is older than this action allows, or shows less than the account can; `max_age` says in seconds "
     "how old it may be, `acr_values` what it must show (RFC 9470).",
 )
+SESSION_REQUIRED: Final = code(
+    "session_required",
+    403,
+    "An API key is not enough here. Sign in.",
+    "This is for people who are signed in; a key never does what guards an account.",
+)
 CREATED: Final = EventType("session_created", "A session began.", fields=("session_id", "remembered"))
 ENDED: Final = EventType(
     "session_ended",
@@ -73,8 +79,11 @@ def refuse_unless_fresh(who: Principal, limit: timedelta, now: datetime) -> None
         limit: How old the last proof may be.
 
     Raises:
-        Refused: `fresh_authentication_required`, with `max_age` in seconds.
+        Refused: `fresh_authentication_required`, with `max_age` in seconds; `session_required` of an API key, which
+            says nothing of when somebody has proven anything.
     """
+    if who.session_id is None:
+        raise Refused(SESSION_REQUIRED, "no session, so nothing was proven", counted=False)
     if now - who.authenticated_at > limit:
         raise Refused(
             FRESH_REQUIRED, "the last proof is too old", details={"max_age": int(limit.total_seconds())}
