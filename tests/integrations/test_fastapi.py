@@ -162,10 +162,11 @@ async def test_the_hosts_handlers_and_lifespan_are_its_own(hosted: Host) -> None
 
 
 async def test_openapi_names_the_security_scheme(hosted: Host) -> None:
-    """Guarded operations carry the cookie scheme in the host's own OpenAPI document."""
+    """Guarded operations carry the schemes of cookie and key in the host's own OpenAPI document."""
     document = hosted.app.openapi()
     assert document["components"]["securitySchemes"]["ostiary session"]["in"] == "cookie"
-    assert document["paths"]["/me"]["get"]["security"] == [{"ostiary session": []}]
+    assert document["paths"]["/me"]["get"]["security"] == [{"ostiary session": []}, {"ostiary API key": []}]
+    assert document["components"]["securitySchemes"]["ostiary API key"]["name"] == "X-API-Key"
     assert "security" not in document["paths"]["/teapot"]["get"]
 
 

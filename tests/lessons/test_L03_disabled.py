@@ -10,6 +10,7 @@ import pytest
 from ostiary.core.accounts.accounts import Status
 from ostiary.testing import Browser, Kit, running
 from tests.core.signin.stage import account_id, session_rows, set_status
+from tests.features.api_keys.stage import Host
 from tests.features.tokens import test_codes as front_end
 from tests.features.tokens.stage import ANNA, login, pair_of, refresh, who
 
@@ -28,6 +29,11 @@ async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
         yield kit
 
 
+async def use_key(kit: Kit, key: str) -> httpx2.Response:
+    """Call a host's route with an API key."""
+    return await Host(kit).client(key).get("/who")
+
+
 async def held(kit: Kit) -> dict[str, Use]:
     """Every grant, got while the account was active; each is used later."""
     cookie: Browser = await kit.sign_in(ANNA)
@@ -35,7 +41,9 @@ async def held(kit: Kit) -> dict[str, Use]:
     both = kit.browser()
     (await login(both, delivery="token_cookies")).raise_for_status()
     code = front_end.code_in(await front_end.sign_in(kit.browser()))
+    key = (await cookie.post("/auth/api-keys", json={"name": "Deploy"})).json()["key"]
     return {
+        "an API key": lambda kit: use_key(kit, key),
         "the cookie": lambda _: cookie.get("/auth/session"),
         "a token for the cookie": lambda _: cookie.post("/auth/token"),
         "an access token": lambda kit: who(kit, pair["access_token"]),

@@ -9,6 +9,7 @@ from ostiary.engine.features import RIBS
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, answer, journalled, login, session_rows
+from tests.features.api_keys.stage import Host
 from tests.features.password.stage import ANNA, NEW, NEWER, WRONG, change, link, reset, signs_in
 from tests.features.tokens.stage import code_of, pair_of, refresh, who
 from tests.support.ribs import WordOfTheDay
@@ -54,6 +55,27 @@ async def test_tokens_end_with_their_sessions(kit: Kit) -> None:
         assert code_of(await who(kit, pair["access_token"])) == "session_ended"
         assert code_of(await refresh(kit, pair["refresh_token"])) == "session_ended"
     assert "refresh_token_reused" not in await journalled(kit)
+
+
+@pytest.mark.parametrize("how", ["reset", "change"])
+async def test_api_keys_end_as_well(kit: Kit, how: str) -> None:
+    """A key that was made before a new password is refused from then on, rotated or not; one of later works."""
+    own = await kit.signed_in(ANNA)
+    old = (await own.post("/auth/api-keys", json={"name": "Deploy"})).json()
+    new = (await own.post(f"/auth/api-keys/{old['id']}/rotate")).json()
+    host = Host(kit)
+    for key in (old, new):
+        assert (await host.client(key["key"]).get("/who")).status_code == 200
+    if how == "reset":
+        assert (await reset(kit, await link(kit))).status_code == 200
+        own = await kit.sign_in(ANNA, NEW)
+    else:
+        assert (await change(own, NEW, PASSWORD)).status_code == 200
+    for key in (old, new):
+        assert code_of(await host.client(key["key"]).get("/who")) == "api_key_invalid"
+    assert (await own.get("/auth/api-keys")).json()["api_keys"] == []
+    later = (await own.post("/auth/api-keys", json={"name": "Later"})).json()
+    assert (await host.client(later["key"]).get("/who")).status_code == 200
 
 
 async def test_a_change_ends_tokens_as_well(kit: Kit) -> None:

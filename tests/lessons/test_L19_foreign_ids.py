@@ -71,9 +71,18 @@ async def further_email(kit: Kit, victim: Browser) -> list[str]:
     return await emails(victim, verified=True, primary=False)
 
 
+async def key_ids(kit: Kit, victim: Browser) -> list[str]:
+    """The id of an API key of the victim's."""
+    made = await victim.post("/auth/api-keys", json={"name": "Deploy"})
+    await drained(kit)
+    return [made.json()["id"]]
+
+
 # For each method and path with an id: the ids of another account to call it with.
 CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
+    ("POST", "/auth/api-keys/{key_id}/rotate"): key_ids,
+    ("DELETE", "/auth/api-keys/{key_id}"): key_ids,
     ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
     ("GET", "/account/factors/totp/{totp_id}"): waiting_app_ids,

@@ -18,8 +18,10 @@ from starlette.types import Scope
 from ostiary.core.access.authority import Standing
 from ostiary.core.access.permission import permission
 from ostiary.core.accounts import profile as profiles
+from ostiary.core.accounts.accounts import Account
 from ostiary.core.accounts.profile import Profile
 from ostiary.core.accounts.settings import AccountSettings
+from ostiary.core.api_keys.keys import PERSON_REQUIRED, ResolvedKey
 from ostiary.core.keys.ring import framed
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, refuse_unless_fresh
 from ostiary.core.throttle.limits import Hit, HostWindow
@@ -107,6 +109,43 @@ class HostVisit(Visit):
         await self.prove()
         return await self.session()
 
+    async def proven_caller(self) -> Resolved | ResolvedKey:
+        """Whoever asks, by a live session or by an API key, after the check that is owed.
+
+        Raises:
+            Refused: 401, `csrf_failed`, or `too_many_attempts` for a network that has sent too many wrong keys.
+        """
+        await self.prove()
+        return await self.caller()
+
+    async def user(self) -> Account:
+        """The account of the person who asks, by a live session or by an API key.
+
+        Raises:
+            Refused: as `proven_caller`; `person_required` for the key of a service.
+        """
+        account = (await self.proven_caller()).account
+        if account.is_service:
+            raise Refused(PERSON_REQUIRED, "a service's key", counted=False)
+        return account
+
+    async def user_or_nobody(self) -> Account | None:
+        """The same; None for whoever sends nothing, or nothing that is good any more, and for a service.
+
+        Raises:
+            Refused: `csrf_failed`, or `too_many_attempts`.
+        """
+        await self.prove()
+        if not self.has_credential:
+            return None
+        try:
+            account = (await self.caller()).account
+        except Refused as refused:
+            if refused.code.status == 401:
+                return None
+            raise
+        return None if account.is_service else account
+
     async def proven_or_nobody(self) -> Resolved | None:
         """The live session; None without one, and with a cookie that is dead, which the response clears.
 
@@ -114,7 +153,7 @@ class HostVisit(Visit):
             Refused: `csrf_failed`.
         """
         await self.prove()
-        if not self.has_credential:
+        if not self.has_credential or self.api_key is not None:
             return None
         try:
             return await self.session()
@@ -124,13 +163,13 @@ class HostVisit(Visit):
             raise
 
     async def standing(self) -> Standing:
-        """What whoever is signed in may do now; one more query, once per request.
+        """What whoever asks may do now; one more query, once per request. A key never may more than its scopes say.
 
         Raises:
-            Refused: as `proven`.
+            Refused: as `proven_caller`.
         """
         if self._standing is None:
-            who = (await self.proven()).principal
+            who = (await self.proven_caller()).principal
             core = self.edge.core
             self._standing = await core.authority.standing(core.database, who)
         return self._standing
@@ -139,9 +178,9 @@ class HostVisit(Visit):
         """Name and profile fields of the account that is signed in; one more query.
 
         Raises:
-            Refused: as `proven`.
+            Refused: as `user`.
         """
-        account, core = (await self.proven()).account, self.edge.core
+        account, core = await self.user(), self.edge.core
         found = await profiles.find(
             core.database, core.settings.of(AccountSettings).profile_fields, account.id
         )
@@ -166,10 +205,10 @@ def name_of(endpoint: Any) -> str:
 
 
 def signed_in() -> Demand:
-    """Demands a live session."""
+    """Demands that somebody asks: by a live session, or by an API key."""
 
     async def demand(visit: HostVisit) -> None:
-        await visit.proven()
+        await visit.proven_caller()
 
     return demand
 
@@ -193,7 +232,7 @@ def permissions(*words: str) -> Demand:
 
 
 def roles(*names: str) -> Demand:
-    """Demands any one of some roles, or one that inherits it; held everywhere."""
+    """Demands any one of some roles, or one that inherits it; held everywhere, and never by an API key with scopes."""
     if not names:
         raise Misuse("a guard without a role lets nobody in; name one")
 
@@ -204,7 +243,7 @@ def roles(*names: str) -> Demand:
 
 
 def fresh(minutes: float) -> Demand:
-    """Demands a recent proof (RFC 9470).
+    """Demands a recent proof (RFC 9470), which no API key gives.
 
     Args:
         minutes: How old the last proof may be.
@@ -255,7 +294,7 @@ async def _subject(visit: HostVisit, by: By) -> str:
     if by == "network":
         return visit.origin.network
     if by == "account":
-        return _whole("account", (await visit.proven()).account.id)
+        return _whole("account", (await visit.proven_caller()).account.id)
     found = by(visit.request)
     if inspect.isawaitable(found):
         found = await found

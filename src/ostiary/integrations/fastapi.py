@@ -23,14 +23,18 @@ from ostiary.core.access.policy import Kind, Policy
 from ostiary.core.access.roles import Role
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
+from ostiary.core.api_keys.keys import MISSING as API_KEY_MISSING
+from ostiary.core.api_keys.keys import ApiKey, ResolvedKey
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.integrations import beside, demands, host
 from ostiary.integrations.guarded import Guarded
 from ostiary.integrations.security_headers import SecurityHeaders
+from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
 
 __all__ = [
     "CsrfToken",
+    "CurrentApiKey",
     "CurrentPrincipal",
     "CurrentProfile",
     "CurrentSession",
@@ -84,58 +88,73 @@ class _SessionCookie(SecurityBase):
         )
         self.scheme_name = "ostiary session"
 
-    async def __call__(self, connection: HTTPConnection) -> Resolved | None:
-        """The live session, or None without a cookie or an access token.
+    async def __call__(self, connection: HTTPConnection) -> None:
+        """Let the request go on; `_required` judges what it brings."""
 
-        Raises:
-            Refused: the cookie is dead, or the call lacks its CSRF proof.
-        """
-        visit = beside.visit_for(connection)
-        await visit.prove()
-        return await visit.session() if visit.has_credential else None
+
+class _ApiKeyHeader(SecurityBase):
+    """An API key as an OpenAPI security scheme."""
+
+    def __init__(self) -> None:
+        self.model = APIKey(
+            **{"in": APIKeyIn.header},  # type: ignore[arg-type]  # the field's name is a keyword
+            name="X-API-Key",
+            description="An API key, here or as Bearer token. It may do what its scopes and its owner may do.",
+        )
+        self.scheme_name = "ostiary API key"
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        """Let the request go on; `_required` judges what it brings."""
 
 
 _cookie: Final = _SessionCookie()
+_key: Final = _ApiKeyHeader()
 
 
 async def _required(
-    connection: HTTPConnection, resolved: Annotated[Resolved | None, Security(_cookie)]
-) -> Resolved:
-    return resolved or await beside.visit_for(connection).proven()
+    connection: HTTPConnection, _: Annotated[None, Security(_cookie)], __: Annotated[None, Security(_key)]
+) -> Resolved | ResolvedKey:
+    return await beside.visit_for(connection).proven_caller()
 
 
-async def _optional(connection: HTTPConnection) -> Resolved | None:
-    return await beside.visit_for(connection).proven_or_nobody()
+_Caller = Annotated[Resolved | ResolvedKey, Depends(_required)]
 
 
-async def current_user(resolved: Annotated[Resolved, Depends(_required)]) -> User:
-    """The account that is signed in."""
-    return resolved.account
+async def current_user(connection: HTTPConnection, _: _Caller) -> User:
+    """The account of the person who asks, signed in or by an API key; a service's key is refused."""
+    return await beside.visit_for(connection).user()
 
 
-async def optional_user(resolved: Annotated[Resolved | None, Depends(_optional)]) -> User | None:
-    """The account that is signed in, or None."""
-    return resolved.account if resolved else None
+async def optional_user(connection: HTTPConnection) -> User | None:
+    """The account of the person who asks, or None."""
+    return await beside.visit_for(connection).user_or_nobody()
 
 
-async def current_session(resolved: Annotated[Resolved, Depends(_required)]) -> Session:
-    """The session."""
-    return resolved.session
+async def current_session(connection: HTTPConnection, _: Annotated[None, Security(_cookie)]) -> Session:
+    """The session; an API key has none, and is refused."""
+    return (await beside.visit_for(connection).proven()).session
 
 
-async def current_principal(resolved: Annotated[Resolved, Depends(_required)]) -> Principal:
+async def current_principal(caller: _Caller) -> Principal:
     """On whose behalf the request is made, and how sure we are of it."""
-    return resolved.principal
+    return caller.principal
 
 
-async def current_standing(
-    connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]
-) -> Standing:
-    """What whoever is signed in may do now; one more query."""
+async def current_api_key(connection: HTTPConnection, _: Annotated[None, Security(_key)]) -> ApiKey:
+    """The API key by which the request is made, for routes that are for programs alone."""
+    visit = beside.visit_for(connection)
+    caller = await visit.proven_caller() if visit.api_key is not None else None
+    if not isinstance(caller, ResolvedKey):
+        raise Refused(API_KEY_MISSING, "no key was sent", counted=False)
+    return caller.key
+
+
+async def current_standing(connection: HTTPConnection, _: _Caller) -> Standing:
+    """What whoever asks may do now; one more query."""
     return await beside.visit_for(connection).standing()
 
 
-async def current_profile(connection: HTTPConnection, _: Annotated[Resolved, Depends(_required)]) -> Profile:
+async def current_profile(connection: HTTPConnection, _: _Caller) -> Profile:
     """Name and profile fields of the account that is signed in; one more query."""
     return await beside.visit_for(connection).profile()
 
@@ -150,6 +169,7 @@ OptionalUser = Annotated[User | None, Depends(optional_user)]
 CurrentProfile = Annotated[Profile, Depends(current_profile)]
 CurrentSession = Annotated[Session, Depends(current_session)]
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+CurrentApiKey = Annotated[ApiKey, Depends(current_api_key)]
 CurrentStanding = Annotated[Standing, Depends(current_standing)]
 CsrfToken = Annotated[str, Depends(csrf_token)]
 

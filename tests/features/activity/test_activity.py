@@ -37,6 +37,7 @@ WORDLESS = {
     "password_reset_failed": "names no account",
     "role_defined": "is about the deployment",
     "role_dropped": "is about the deployment",
+    "service_created": "a service has no owner who reads",
     "claim_issued": "is about the deployment",
     "key_rotated": "is about the deployment",
     "key_retired": "is about the deployment",

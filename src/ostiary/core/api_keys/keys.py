@@ -37,6 +37,12 @@ INVALID: Final = code(
 EXPIRED: Final = code(
     "api_key_expired", 401, "The API key has expired.", "Its end has come, or its rotation is over."
 )
+PERSON_REQUIRED: Final = code(
+    "person_required",
+    403,
+    "Only people can do this.",
+    "The API key belongs to a service, which is nobody's account.",
+)
 # How the person behind it was proven: nobody was. So no policy that wants two factors takes a key for them.
 AMR: Final = ("api_key",)
 ACR: Final = "0"

@@ -14,7 +14,7 @@ KEPT: Final = (
     of_table(
         "account",
         account,
-        ("id", "status", "kind", "name", "profile", "locale", "created_at", "updated_at", "deletion_due_at"),
+        ("id", "status", "name", "profile", "locale", "created_at", "updated_at", "deletion_due_at"),
         of_account=account.c.id,
         documents=("profile",),
         is_one=True,
