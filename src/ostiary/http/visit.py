@@ -168,8 +168,14 @@ class Visit:
                 sent too many wrong keys.
         """
         key = self.api_key
-        if key is None:
-            return await self.session()
+        return await self.session() if key is None else await self.by_key(key)
+
+    async def by_key(self, key: str) -> ResolvedKey:
+        """Whom the key of this request speaks for, resolved once.
+
+        Raises:
+            Refused: as `caller`.
+        """
         if self._by_key is None:
             self._by_key = await self.edge.core.api_keys.resolve(self.origin, key)
         return self._by_key

@@ -21,7 +21,7 @@ from ostiary.core.accounts import profile as profiles
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.accounts.profile import Profile
 from ostiary.core.accounts.settings import AccountSettings
-from ostiary.core.api_keys.keys import PERSON_REQUIRED, ResolvedKey
+from ostiary.core.api_keys.keys import MISSING, PERSON_REQUIRED, ApiKey, ResolvedKey
 from ostiary.core.keys.ring import framed
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, refuse_unless_fresh
 from ostiary.core.throttle.limits import Hit, HostWindow
@@ -117,6 +117,17 @@ class HostVisit(Visit):
         """
         await self.prove()
         return await self.caller()
+
+    async def key(self) -> ApiKey:
+        """The API key by which the request is made, for routes that are for programs alone.
+
+        Raises:
+            Refused: `api_key_missing`; as `proven_caller`.
+        """
+        if self.api_key is None:
+            raise Refused(MISSING, "no key was sent", counted=False)
+        await self.prove()
+        return (await self.by_key(self.api_key)).key
 
     async def user(self) -> Account:
         """The account of the person who asks, by a live session or by an API key.

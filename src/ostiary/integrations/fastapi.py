@@ -23,13 +23,11 @@ from ostiary.core.access.policy import Kind, Policy
 from ostiary.core.access.roles import Role
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
-from ostiary.core.api_keys.keys import MISSING as API_KEY_MISSING
 from ostiary.core.api_keys.keys import ApiKey, ResolvedKey
 from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.integrations import beside, demands, host
 from ostiary.integrations.guarded import Guarded
 from ostiary.integrations.security_headers import SecurityHeaders
-from ostiary.kernel.errors import Refused
 from ostiary.kernel.principal import Principal
 
 __all__ = [
@@ -142,11 +140,7 @@ async def current_principal(caller: _Caller) -> Principal:
 
 async def current_api_key(connection: HTTPConnection, _: Annotated[None, Security(_key)]) -> ApiKey:
     """The API key by which the request is made, for routes that are for programs alone."""
-    visit = beside.visit_for(connection)
-    caller = await visit.proven_caller() if visit.api_key is not None else None
-    if not isinstance(caller, ResolvedKey):
-        raise Refused(API_KEY_MISSING, "no key was sent", counted=False)
-    return caller.key
+    return await beside.visit_for(connection).key()
 
 
 async def current_standing(connection: HTTPConnection, _: _Caller) -> Standing:

@@ -27,6 +27,7 @@ from ostiary.core.access.policy import Kind, Policy
 from ostiary.core.access.roles import Role
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
+from ostiary.core.api_keys.keys import ApiKey
 from ostiary.core.sessions.sessions import Session
 from ostiary.integrations import beside, demands, host
 from ostiary.integrations.demands import By, Demand, name_of
@@ -47,6 +48,7 @@ __all__ = [
     "SecurityHeaders",
     "User",
     "csrf_token",
+    "current_api_key",
     "current_principal",
     "current_profile",
     "current_session",
@@ -185,24 +187,28 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Guard:
 
 
 async def current_user(connection: HTTPConnection) -> User:
-    """The account that is signed in; whoever is not is refused with 401."""
-    return (await beside.visit_for(connection).proven()).account
+    """The account of the person who asks, signed in or by an API key; nobody is refused with 401."""
+    return await beside.visit_for(connection).user()
 
 
 async def optional_user(connection: HTTPConnection) -> User | None:
-    """The account that is signed in, or None."""
-    resolved = await beside.visit_for(connection).proven_or_nobody()
-    return resolved.account if resolved else None
+    """The account of the person who asks, or None."""
+    return await beside.visit_for(connection).user_or_nobody()
 
 
 async def current_session(connection: HTTPConnection) -> Session:
-    """The session; 401 without one."""
+    """The session; 401 without one, 403 for an API key."""
     return (await beside.visit_for(connection).proven()).session
 
 
 async def current_principal(connection: HTTPConnection) -> Principal:
     """On whose behalf the request is made, and how sure we are of it; 401 for nobody."""
-    return (await beside.visit_for(connection).proven()).principal
+    return (await beside.visit_for(connection).proven_caller()).principal
+
+
+async def current_api_key(connection: HTTPConnection) -> ApiKey:
+    """The API key by which the request is made, for routes that are for programs alone; 401 without one."""
+    return await beside.visit_for(connection).key()
 
 
 async def current_standing(connection: HTTPConnection) -> Standing:

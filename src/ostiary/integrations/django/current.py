@@ -15,14 +15,13 @@ from ostiary.kernel.principal import Principal
 
 
 def current_user(request: Any) -> Account:
-    """The account that is signed in; 401 for nobody."""
-    return here_of(request).blocking(HostVisit.proven).account
+    """The account of the person who asks, signed in or by an API key; 401 for nobody."""
+    return here_of(request).blocking(HostVisit.user)
 
 
 def optional_user(request: Any) -> Account | None:
-    """The account that is signed in, or None."""
-    found = here_of(request).blocking(HostVisit.proven_or_nobody)
-    return found.account if found else None
+    """The account of the person who asks, or None."""
+    return here_of(request).blocking(HostVisit.user_or_nobody)
 
 
 def current_session(request: Any) -> Session:
@@ -32,7 +31,7 @@ def current_session(request: Any) -> Session:
 
 def current_principal(request: Any) -> Principal:
     """On whose behalf the request is made, and how sure we are of it."""
-    return here_of(request).blocking(HostVisit.proven).principal
+    return here_of(request).blocking(HostVisit.proven_caller).principal
 
 
 def current_standing(request: Any) -> Standing:

@@ -63,21 +63,20 @@ class Here:
         return self._visit is not None
 
     async def user(self) -> Account:
-        """The account that is signed in.
+        """The account of the person who asks, signed in or by an API key.
 
         Raises:
             Refused: 401, or `csrf_failed`.
         """
-        return (await self.ask(HostVisit.proven)).account
+        return await self.ask(HostVisit.user)
 
     async def optional_user(self) -> Account | None:
-        """The account that is signed in, or None.
+        """The account of the person who asks, or None.
 
         Raises:
             Refused: `csrf_failed`.
         """
-        found = await self.ask(HostVisit.proven_or_nobody)
-        return found.account if found else None
+        return await self.ask(HostVisit.user_or_nobody)
 
     async def session(self) -> Session:
         """The session; raises as `user`."""
@@ -85,7 +84,7 @@ class Here:
 
     async def principal(self) -> Principal:
         """On whose behalf the request is made, and how sure we are of it; raises as `user`."""
-        return (await self.ask(HostVisit.proven)).principal
+        return (await self.ask(HostVisit.proven_caller)).principal
 
     async def standing(self) -> Standing:
         """What whoever is signed in may do now; one more query. Raises as `user`."""
