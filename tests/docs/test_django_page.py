@@ -14,7 +14,7 @@ _VISIT = """
 import asyncio, re
 import django, httpx2
 from asgi import application
-import auth, views
+import auth, tasks, views, wsgi
 
 from django.core.management import call_command
 from ostiary.integrations.django import configured
@@ -36,6 +36,8 @@ async def main():
     await configured().stop()
 
 asyncio.run(main())
+with httpx2.Client(transport=httpx2.WSGITransport(wsgi.application), base_url="http://127.0.0.1:8000") as client:
+    print(client.get("/me").status_code, client.get("/me-too").status_code, client.get("/login").status_code)
 """
 
 
@@ -47,6 +49,6 @@ def test_the_page_about_django_works_and_leaves_no_name_out(tmp_path: Path) -> N
     (tmp_path / "visit.py").write_text(_VISIT)
     said = shell("python -W error visit.py", tmp_path).splitlines()
     hello = "{'hello': 'mira@example.com'}"
-    assert said == ["System check identified no issues (0 silenced).", "401", hello, hello]
+    assert said == ["System check identified no issues (0 silenced).", "401", hello, hello, "401 401 200"]
     missing = [name for name in django.__all__ if not re.search(rf"\b{name}\b", "".join(shown.values()))]
     assert missing == []

@@ -20,6 +20,7 @@ from django.views.decorators.cache import cache_page
 from ostiary.core.access.authority import Declared
 from ostiary.integrations.django import (
     Ostiary,
+    RequireSignIn,
     Role,
     asgi,
     csrf_token,
@@ -33,6 +34,7 @@ from ostiary.integrations.django import (
     requires,
     requires_fresh,
     requires_role,
+    sign_in_not_required,
     signed_in,
 )
 from ostiary.kernel.errors import Misuse
@@ -308,6 +310,123 @@ def only_sync(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[
     return run
 
 
+class StaffOnly(RequireSignIn):
+    """A guard of the whole site that demands more."""
+
+    guards = (requires("staff:enter"),)
+
+
+def other_urls(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A middleware that chooses other URLs, as those for several sites do."""
+
+    def run(request: Any) -> HttpResponse:
+        if "swap" in request.GET:
+            request.urlconf = (path("open", named("closed view")),)
+        return get_response(request)
+
+    return run
+
+
+def named(name: str) -> Callable[[HttpRequest], HttpResponse]:
+    """A view that answers with its name."""
+    return lambda request: HttpResponse(name)
+
+
+@pytest.mark.parametrize("neighbour", [None, "only_sync"])
+async def test_the_whole_site_is_guarded(kit: Kit, neighbour: str | None) -> None:
+    """Nobody passes but to public paths, by whole segments, and to views left open, whatever URLs others choose."""
+
+    @method_decorator(sign_in_not_required, name="dispatch")
+    class Open(View):
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("open class")
+
+    @sign_in_not_required
+    @signed_in()
+    async def own_guard(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("own")
+
+    inside = [f"{__name__}.{name}" for name in ("other_urls", neighbour) if name]
+    middleware = [MIDDLEWARE, "ostiary.integrations.django.RequireSignIn", *inside]
+    urls = (
+        path("", named("home")), path("about", named("about")), path("about/us", named("us")),
+        path("about-me", named("me")), path("open", sign_in_not_required(named("open"))),
+        path("class", Open.as_view()), path("own", own_guard), path("closed", named("closed")),
+    )  # fmt: skip
+    with project(*urls, middleware=middleware, OSTIARY_PUBLIC_PATHS=["/", "/about"]):
+        app = application(kit)
+        async with visiting(app, kit) as nobody:
+            for where, words in (
+                ("/", "home"),
+                ("/about", "about"),
+                ("/about/us", "us"),
+                ("/open", "open"),
+                ("/class", "open class"),
+            ):
+                answer = await nobody.get(where)
+                assert (answer.text, "cache-control" in answer.headers) == (words, False), where
+            for where in (
+                "/about-me",
+                "/closed",
+                "/own",
+                "/nowhere",
+                "/open?swap",
+                "/about%2fus",
+                "/about//us",
+                "/about/%2e%2e/closed",
+            ):
+                assert (await nobody.get(where)).status_code == 401, where
+            page = await nobody.get("/closed?x=1", headers={"accept": "text/html"})
+            assert (page.status_code, page.headers["location"]) == (303, "/login?next=/closed%3Fx%3D1")
+            assert (await nobody.post("/closed", headers={"accept": "text/html"})).status_code == 401
+        async with visiting(app, kit, ANNA) as anna:
+            for where, words in (
+                ("/closed", "closed"),
+                ("/about-me", "me"),
+                ("/own", "own"),
+                ("/open?swap", "closed view"),
+            ):
+                assert (await anna.get(where)).text == words
+            assert (await anna.get("/nowhere")).status_code == 404
+            assert (await anna.post("/closed")).json()["code"] == "csrf_failed"
+            assert (await anna.post("/closed", headers=proof(anna))).text == "closed"
+    with project(*urls, middleware=[MIDDLEWARE, f"{__name__}.StaffOnly"]):
+        async with visiting(application(kit), kit, "ben@example.com") as ben:
+            assert (await ben.get("/closed")).json()["permission"] == "staff:enter"
+
+
+async def test_templates_know_who_asks(kit: Kit) -> None:
+    """The context processor gives user and field, in a thread or after `await`; it never stops the event loop."""
+
+    def page(request: HttpRequest) -> HttpResponse:
+        words = "{{ ostiary.user.email|default:'nobody' }} {{ ostiary.csrf_input }}"
+        return HttpResponse(engines["django"].from_string(words).render({}, request))
+
+    async def later(request: Any) -> HttpResponse:
+        await request.ostiary.optional_user()
+        return page(request)
+
+    async def never(request: HttpRequest) -> HttpResponse:
+        return page(request)
+
+    processors = {"context_processors": ["ostiary.integrations.django.context.ostiary"]}
+    templates = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": processors}]
+    urls = path("page", page), path("later", later), path("guarded", signed_in()(never)), path("never", never)
+    with project(*urls, TEMPLATES=templates):
+        app = application(kit)
+        empty = '<input type="hidden" name="csrf_token" value="">'
+        async with visiting(app, kit) as nobody:
+            assert [(await nobody.get(f"/{one}")).text for one in ("page", "later", "never")] == [
+                f"nobody {empty}"
+            ] * 3
+        async with visiting(app, kit, ANNA) as anna:
+            field = empty.replace('""', f'"{proof(anna)["x-csrf-token"]}"')
+            for one in ("page", "later", "guarded"):
+                answer = await anna.get(f"/{one}")
+                assert (answer.text, answer.headers["cache-control"]) == (f"{ANNA} {field}", "private")
+            assert (await anna.get("/never")).status_code == 500
+
+
 async def test_caches_keep_nothing_of_anybody(kit: Kit) -> None:
     """Neither the cache of the whole site nor that around a view gives one person's page to another, or to a ghost."""
 
@@ -330,7 +449,7 @@ async def test_caches_keep_nothing_of_anybody(kit: Kit) -> None:
             for one, name in ((anna, ANNA), (ben, "ben@example.com"), (anna, ANNA)):
                 for where in ("/hello", "/around"):
                     answer = await one.get(where)
-                    assert (answer.text, answer.headers["vary"]) == (name, "Cookie, Authorization")
+                    assert (answer.text, answer.headers["vary"]) == (name, "Cookie, Authorization, X-API-Key")
                     assert "private" in answer.headers["cache-control"]
             await anna.post("/auth/logout", headers=proof(anna))
             assert (await anna.get("/hello")).text == "nobody"

@@ -16,6 +16,7 @@ from tests.support.django_project import MIDDLEWARE, project
 from tests.support.server import production
 from tests.support.tree import ROOT
 
+GUARD = "ostiary.integrations.django.RequireSignIn"
 CACHES = [
     "django.middleware.cache.UpdateCacheMiddleware", MIDDLEWARE, "django.middleware.cache.FetchFromCacheMiddleware"
 ]  # fmt: skip
@@ -48,7 +49,7 @@ def test_a_sound_project_has_nothing_to_be_told(sound: dict[str, Any]) -> None:
         path("", view), path("notes/<int:pk>/", view), re_path(r"^page/(?P<slug>[-\w]+)\.html$", view),
         path("loginx", view), path("back/", include([path("login/", view), path("<path:rest>", view)])),
     ]  # fmt: skip
-    assert said(*urls, **sound) == said(*urls, deploy=True, middleware=CACHES, **sound) == []
+    assert said(*urls, **sound) == said(*urls, deploy=True, middleware=[*CACHES, GUARD], **sound) == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,9 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no middleware": ({"middleware": []}, "ostiary.E002", "not in MIDDLEWARE"),
     "twice": ({"middleware": [MIDDLEWARE, MIDDLEWARE]}, "ostiary.E003", "2 times"),
     "cache inside": ({"middleware": [CACHES[1], CACHES[0], CACHES[2]]}, "ostiary.E003", "for all"),
+    "guard outside": ({"middleware": [GUARD, MIDDLEWARE]}, "ostiary.E003", "who asks"),
+    "public path": ({"OSTIARY_PUBLIC_PATHS": ["about*"]}, "ostiary.E007", "'about*'"),
+    "public text": ({"OSTIARY_PUBLIC_PATHS": "/about"}, "ostiary.E007", "list"),
     "session cookie": ({"SESSION_COOKIE_NAME": "__Host-ostiary"}, "ostiary.E006", "SESSION_COOKIE_NAME"),
     "csrf cookie": ({"CSRF_COOKIE_NAME": "__Host-ostiary-csrf"}, "ostiary.E006", "CSRF_COOKIE_NAME"),
     "csrf header": ({"CSRF_HEADER_NAME": "HTTP_X_CSRF_TOKEN"}, "ostiary.E006", "CSRF_HEADER_NAME"),

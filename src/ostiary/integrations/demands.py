@@ -90,15 +90,25 @@ class HostVisit(Visit):
 
     async def _find_token(self) -> None:
         """Look for the token in the form of a live session."""
-        if self.read_form is None or self.form or b"x-csrf-token" in self.headers or not self.has_credential:
-            return
+        if self.read_form is not None and await self.wants_form():
+            self.form = await self.read_form()
+
+    async def wants_form(self) -> bool:
+        """Whether the token is looked for in the form: that of a live session that sent no header.
+
+        Frameworks whose forms are read in the request's own thread ask before, and fill `form` themselves.
+        """
+        if self.form or b"x-csrf-token" in self.headers or not self.has_credential:
+            return False
+        if self.scope["method"] in SAFE_METHODS:
+            return False
         if not self.headers.get(b"content-type", b"").lower().startswith(_FORMS):
-            return
+            return False
         try:
             await self.session()
         except Refused:
-            return  # nobody's form is worth reading
-        self.form = await self.read_form()
+            return False  # nobody's form is worth reading
+        return True
 
     async def proven(self) -> Resolved:
         """The live session, after the check that is owed.
@@ -172,6 +182,11 @@ class HostVisit(Visit):
             if refused.code.status == 401:
                 return None
             raise
+
+    @property
+    def known(self) -> Resolved | None:
+        """The live session if it was asked for already, with the check that is owed; asks nothing."""
+        return self._resolved if self._is_proven else None
 
     async def standing(self) -> Standing:
         """What whoever asks may do now; one more query, once per request. A key never may more than its scopes say.

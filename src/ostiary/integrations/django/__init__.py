@@ -8,6 +8,9 @@ OSTIARY = {"database": "sqlite:///auth.db", "dev": True}
 # asgi.py
 application = asgi(get_asgi_application())
 
+# wsgi.py
+application = wsgi(get_wsgi_application())
+
 # views.py
 @signed_in()
 async def me(request):
@@ -21,10 +24,12 @@ from ostiary.core.access.policy import Kind, Policy
 from ostiary.core.access.roles import Role
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
+from ostiary.core.api_keys.keys import ApiKey
 from ostiary.integrations.django.asgi import asgi
-from ostiary.integrations.django.configured import configured
+from ostiary.integrations.django.configured import call, configured
 from ostiary.integrations.django.current import (
     csrf_token,
+    current_api_key,
     current_principal,
     current_profile,
     current_session,
@@ -37,13 +42,16 @@ from ostiary.integrations.django.guards import (
     requires,
     requires_fresh,
     requires_role,
+    sign_in_not_required,
     signed_in,
 )
 from ostiary.integrations.django.here import Here
-from ostiary.integrations.django.middleware import OstiaryMiddleware
+from ostiary.integrations.django.middleware import OstiaryMiddleware, RequireSignIn
+from ostiary.integrations.django.wsgi import wsgi
 from ostiary.integrations.host import Ostiary
 
 __all__ = [
+    "ApiKey",
     "Here",
     "Kind",
     "Ostiary",
@@ -51,12 +59,15 @@ __all__ = [
     "Policy",
     "Profile",
     "ProfileField",
+    "RequireSignIn",
     "Role",
     "Standing",
     "User",
     "asgi",
+    "call",
     "configured",
     "csrf_token",
+    "current_api_key",
     "current_principal",
     "current_profile",
     "current_session",
@@ -69,5 +80,7 @@ __all__ = [
     "requires_fresh",
     "requires_role",
     "row",
+    "sign_in_not_required",
     "signed_in",
+    "wsgi",
 ]

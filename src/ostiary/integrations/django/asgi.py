@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from ostiary.integrations.beside import Beside
-from ostiary.integrations.django.configured import configured
+from ostiary.integrations.django.configured import configured, serves
 from ostiary.integrations.django.paths import refuse_collisions
 from ostiary.integrations.host import Ostiary
 
@@ -31,6 +31,7 @@ class Application:
 
     def __init__(self, app: App, auth: Ostiary) -> None:
         self._auth = auth
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._beside = Beside(app, auth, lambda: refuse_collisions(auth))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,8 +40,14 @@ class Application:
             await self._live(receive, send)
             return
         # Django runs synchronous views in threads; this is where their questions are answered.
-        scope[LOOP] = asyncio.get_running_loop()
+        scope[LOOP] = loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._enter(loop)
         await self._beside(scope, receive, send)
+
+    def _enter(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop
+        serves(self._auth, loop)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -50,8 +57,10 @@ class Application:
         except BaseException:
             await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
             raise
+        self._enter(asyncio.get_running_loop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._enter(None)
         await self._auth.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

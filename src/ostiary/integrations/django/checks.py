@@ -6,6 +6,7 @@ ostiary.E003  middleware in the wrong order
 ostiary.E004  paths of the project that are ostiary's
 ostiary.E005  development settings in production (`check --deploy`)
 ostiary.E006  names of cookies or headers that collide
+ostiary.E007  paths in OSTIARY_PUBLIC_PATHS that are none
 ostiary.W001  paths that differ from ostiary's by the slash at the end alone
 ostiary.W002  Django and ostiary disagree about proxies
 ostiary.W003  Django would refuse requests to ostiary's base URL
@@ -21,9 +22,10 @@ from django.utils.module_loading import import_string
 
 from ostiary.engine.settings import EngineSettings
 from ostiary.integrations.django.configured import configured
-from ostiary.integrations.django.middleware import OstiaryMiddleware
+from ostiary.integrations.django.middleware import PUBLIC_PATHS, OstiaryMiddleware, RequireSignIn
 from ostiary.integrations.django.paths import collisions, near_collisions
 from ostiary.integrations.host import Ostiary
+from ostiary.integrations.paths import Prefixes
 from ostiary.kernel.errors import Misuse
 
 Check = Callable[..., Sequence[CheckMessage]]
@@ -62,13 +64,13 @@ def _classes() -> list[tuple[str, Any]]:
     return found
 
 
-def _is_ours(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, OstiaryMiddleware)
+def _named(kind: type) -> list[str]:
+    return [path for path, found in _classes() if isinstance(found, type) and issubclass(found, kind)]
 
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
-    """E002 and E003: the middleware is there, once, and inside the cache's."""
-    names = [path for path, found in _classes() if _is_ours(found)]
+    """E002 and E003: the middleware is there, once, inside the cache's and around the guard of the site."""
+    names = _named(OstiaryMiddleware)
     if not names:
         hint = f'Add "{OURS}" to MIDDLEWARE, after SecurityMiddleware.'
         return [Error("ostiary's middleware is not in MIDDLEWARE.", hint=hint, id="ostiary.E002")]
@@ -79,6 +81,20 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     if _UPDATE_CACHE in order and order.index(_UPDATE_CACHE) > order.index(names[0]):
         message = "UpdateCacheMiddleware stands after ostiary's: it would keep pages of one person for all."
         return [Error(message, hint=f'Put "{_UPDATE_CACHE}" before "{names[0]}".', id="ostiary.E003")]
+    for guard in _named(RequireSignIn):
+        if order.index(guard) < order.index(names[0]):
+            message = f"{guard} stands before ostiary's middleware, so it cannot know who asks."
+            return [Error(message, hint=f'Put "{names[0]}" before it.', id="ostiary.E003")]
+    return []
+
+
+def check_public_paths(**_: Any) -> list[CheckMessage]:
+    """E007: what is public is written as paths."""
+    try:
+        Prefixes(getattr(settings, PUBLIC_PATHS, ()))
+    except Misuse as error:
+        hint = f'Write {PUBLIC_PATHS} as a list of paths, such as ["/", "/about"].'
+        return [Error(f"{PUBLIC_PATHS}: {error}", hint=hint, id="ostiary.E007")]
     return []
 
 
@@ -176,6 +192,7 @@ def check_hosts(**_: Any) -> list[CheckMessage]:
 CHECKS: Final[tuple[Check, ...]] = (
     check_settings,
     check_middleware,
+    check_public_paths,
     check_paths,
     check_names,
     check_proxies,

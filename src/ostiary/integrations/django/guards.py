@@ -5,34 +5,37 @@ A guard answers a refusal itself, so what is inside it does not run. On a class 
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
 from ostiary.integrations import demands
 from ostiary.integrations.demands import Demand, HostVisit, name_of
-from ostiary.integrations.django.here import Here, here_of, in_event_loop
+from ostiary.integrations.django.here import Here, Question, here_of
 from ostiary.kernel.errors import Refused, Unavailable
 
+PUBLIC: Final = "ostiary_public"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def _guard(demand: Demand) -> Callable[[View], View]:
-    def around(view: View) -> View:
-        def judging(request: Any) -> Callable[[HostVisit], Any]:
-            endpoint = _endpoint(request, view)
+class Guard:
+    """A decorator that lets a view run only if a demand is met.
 
-            async def judge(visit: HostVisit) -> None:
-                visit.endpoint = endpoint
-                await demand(visit)
+    Args:
+        demand: What it demands.
+    """
 
-            return judge
+    def __init__(self, demand: Demand) -> None:
+        self.demand = demand
+
+    def __call__(self, view: View) -> View:
+        """The same view behind the guard; it stays synchronous or asynchronous."""
 
         async def asynchronous(here: Here, request: Any, args: Any, kwargs: Any) -> Any:
             try:
-                await here.ask(judging(request))
+                await here.ask(self._question(request, view))
             except (Refused, Unavailable) as error:
                 return here.refused(error)
             response = view(request, *args, **kwargs)
@@ -41,21 +44,35 @@ def _guard(demand: Demand) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
             here = here_of(request)
-            if (
-                in_event_loop()
-            ):  # `dispatch` of an asynchronous class is no coroutine function, but returns a coroutine
+            if is_async:
                 return asynchronous(here, request, args, kwargs)
             try:
-                here.blocking(judging(request))
+                here.blocking(self._question(request, view))
             except (Refused, Unavailable) as error:
                 return here.refused(error)
             return here.personal(view(request, *args, **kwargs))
 
-        if iscoroutinefunction(view):
+        is_async = _is_asynchronous(view)
+        if is_async:
             markcoroutinefunction(guarded)
         return guarded  # type: ignore[return-value]  # it has the view's own signature
 
-    return around
+    def _question(self, request: Any, view: Any) -> Question[None]:
+        endpoint = _endpoint(request, view)
+
+        async def judge(visit: HostVisit) -> None:
+            visit.endpoint = endpoint
+            await self.demand(visit)
+
+        return judge
+
+
+def _is_asynchronous(view: Any) -> bool:
+    """Whether a view returns a coroutine; `dispatch` of an asynchronous class does, and is no coroutine function."""
+    bound = view.func if isinstance(view, partial) else view  # what `method_decorator` makes of a method
+    return (
+        iscoroutinefunction(view) or getattr(getattr(bound, "__self__", None), "view_is_async", False) is True
+    )
 
 
 def _endpoint(request: Any, view: Any) -> str:
@@ -65,12 +82,12 @@ def _endpoint(request: Any, view: Any) -> str:
     return name_of(view) if owner is None else f"{name_of(owner)}.{view.__name__}"
 
 
-def signed_in() -> Callable[[View], View]:
+def signed_in() -> Guard:
     """Demands a live session: 401 `not_authenticated`, or `session_ended`."""
-    return _guard(demands.signed_in())
+    return Guard(demands.signed_in())
 
 
-def requires(*permissions: str) -> Callable[[View], View]:
+def requires(*permissions: str) -> Guard:
     """Demands every one of some permissions: 403 `permission_denied` names what is missing.
 
     Args:
@@ -79,24 +96,24 @@ def requires(*permissions: str) -> Callable[[View], View]:
     Raises:
         Misuse: one of them is no permission.
     """
-    return _guard(demands.permissions(*permissions))
+    return Guard(demands.permissions(*permissions))
 
 
-def requires_role(*roles: str) -> Callable[[View], View]:
+def requires_role(*roles: str) -> Guard:
     """Demands any one of some roles, or one that inherits it; held everywhere. Prefer `requires`."""
-    return _guard(demands.roles(*roles))
+    return Guard(demands.roles(*roles))
 
 
-def requires_fresh(minutes: float) -> Callable[[View], View]:
+def requires_fresh(minutes: float) -> Guard:
     """Demands a recent proof: 401 `fresh_authentication_required` (RFC 9470).
 
     Args:
         minutes: How old the last proof may be.
     """
-    return _guard(demands.fresh(minutes))
+    return Guard(demands.fresh(minutes))
 
 
-def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Callable[[View], View]:
+def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Guard:
     """Answers 429 when a view is called too often, with `RateLimit` and `Retry-After` headers.
 
     Args:
@@ -107,4 +124,10 @@ def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Callabl
     Raises:
         Misuse: the rate, `by` or the name is none.
     """
-    return _guard(demands.rate_limit(rate, by, name))
+    return Guard(demands.rate_limit(rate, by, name))
+
+
+def sign_in_not_required(view: View) -> View:
+    """Leaves a view open to everybody although `RequireSignIn` guards the site; its own guards still hold."""
+    setattr(view, PUBLIC, True)
+    return view

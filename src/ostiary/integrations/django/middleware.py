@@ -1,25 +1,26 @@
-"""Owns the middleware of a Django project: `request.ostiary`, and the answer to what views refuse.
+"""Owns the middleware of a Django project: `request.ostiary`, the answer to refusals, and a guard of the whole site.
 
-It runs as coroutine or in a thread, whichever its neighbours make of it.
+Both run as coroutines or in threads, whichever their neighbours make of them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 
+from ostiary.integrations.demands import HostVisit
+from ostiary.integrations.django.guards import PUBLIC, Guard, signed_in
 from ostiary.integrations.django.here import Here, here_of
+from ostiary.integrations.paths import Prefixes
 from ostiary.kernel.errors import Refused, Unavailable
 
+PUBLIC_PATHS: Final = "OSTIARY_PUBLIC_PATHS"
 
-class OstiaryMiddleware:
-    """Gives every request its `ostiary`, and turns refusals of views into problem documents.
 
-    Args:
-        get_response: What runs inside.
-    """
-
+class _Middleware:
     sync_capable = True
     async_capable = True
 
@@ -27,7 +28,16 @@ class OstiaryMiddleware:
         self._get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
-            markcoroutinefunction(self)
+            marked: Any = self
+            markcoroutinefunction(marked)
+
+
+class OstiaryMiddleware(_Middleware):
+    """Gives every request its `ostiary`, and turns refusals of views into problem documents.
+
+    Args:
+        get_response: What runs inside.
+    """
 
     def __call__(self, request: HttpRequest) -> Any:
         """Run what is inside."""
@@ -35,14 +45,93 @@ class OstiaryMiddleware:
         request.ostiary = here  # type: ignore[attr-defined]
         if self._is_async:
             return self._asynchronous(here, request)
-        return here.personal(self._get_response(request))
+        return here.finished(self._get_response(request))
 
     async def _asynchronous(self, here: Here, request: HttpRequest) -> Any:
-        return here.personal(await self._get_response(request))
+        return here.finished(await self._get_response(request))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer a refusal that a view let pass; everything else stays Django's."""
         here = here_of(request)
         if isinstance(error, Refused | Unavailable) and here.was_asked:
             return here.refused(error)
+        return None
+
+
+class RequireSignIn(_Middleware):
+    """Guards everything inside it, but for `OSTIARY_PUBLIC_PATHS` and views that `sign_in_not_required` leaves open.
+
+    Paths that lead nowhere are refused, too, so nobody learns which do. A subclass may demand more.
+
+    Args:
+        get_response: What runs inside.
+
+    Attributes:
+        guards: What is demanded of every request.
+
+    Raises:
+        Misuse: a public path is none.
+    """
+
+    guards: ClassVar[tuple[Guard, ...]] = (signed_in(),)
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        self._public = Prefixes(getattr(settings, PUBLIC_PATHS, ()))
+        self.process_view: Any = self._judge_open_async if self._is_async else self._judge_open
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Judge, then run what is inside."""
+        here = here_of(request)
+        if self._public.hold(request.path_info, here.visit.scope.get("raw_path")):
+            return self._get_response(request)
+        # Which view will run is certain only when it does: a middleware inside may choose other URLs.
+        here.awaits_view = _is_public(_view_of(request))
+        if self._is_async:
+            return self._asynchronous(here, request)
+        refused = None if here.awaits_view else self._judged(here)
+        return self._get_response(request) if refused is None else refused
+
+    async def _asynchronous(self, here: Here, request: HttpRequest) -> Any:
+        refused = None if here.awaits_view else await self._judged_async(here)
+        return await self._get_response(request) if refused is None else refused
+
+    def _judge_open(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        here = here_of(request)
+        return self._judged(here) if here.awaits_view and not _is_public(view) else None
+
+    async def _judge_open_async(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        here = here_of(request)
+        return await self._judged_async(here) if here.awaits_view and not _is_public(view) else None
+
+    def _judged(self, here: Here) -> HttpResponse | None:
+        try:
+            here.blocking(self._all)
+        except (Refused, Unavailable) as error:
+            return here.refused(error)
+        return None
+
+    async def _judged_async(self, here: Here) -> HttpResponse | None:
+        try:
+            await here.ask(self._all)
+        except (Refused, Unavailable) as error:
+            return here.refused(error)
+        return None
+
+    async def _all(self, visit: HostVisit) -> None:
+        visit.endpoint = f"{type(self).__module__}.{type(self).__qualname__}"
+        for guard in self.guards:
+            await guard.demand(visit)
+
+
+def _is_public(view: Any) -> bool:
+    return getattr(view, PUBLIC, False) is True
+
+
+def _view_of(request: HttpRequest) -> Any:
+    try:
+        return resolve(request.path_info, getattr(request, "urlconf", None)).func
+    except Resolver404:
         return None
