@@ -74,8 +74,11 @@ class Server:
         """A client with cookies; the caller closes it."""
         return httpx2.AsyncClient(base_url=self.url, timeout=30, **given)
 
-    async def ready(self) -> None:
+    async def ready(self, path: str = "/readyz") -> None:
         """Wait until it answers.
+
+        Args:
+            path: What it answers with 200.
 
         Raises:
             AssertionError: it ended instead, or does not answer in time.
@@ -86,7 +89,7 @@ class Server:
                 if self.process.poll() is not None:
                     raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.said}")
                 try:
-                    if (await client.get("/readyz")).status_code == 200:
+                    if (await client.get(path)).status_code == 200:
                         return
                 except httpx2.TransportError:
                     await asyncio.sleep(0.03)

@@ -1,0 +1,19 @@
+"""An application that has forgotten every guard; each row of the matrix must notice it."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ostiary.integrations.starlette import Ostiary
+
+
+async def anything(request: Request) -> Response:
+    """Let everybody do everything."""
+    return JSONResponse(
+        {"id": "1", "owner": "somebody", "words": "everything"}, 200 if request.method == "GET" else 201
+    )
+
+
+app = Starlette(routes=[Route("/{rest:path}", anything, methods=["GET", "POST"])])
+Ostiary.from_env().install(app)
