@@ -31,12 +31,16 @@ class Person:
     Attributes:
         cookies: What the browser holds.
         token: An access token of another session.
+        key: An API key, with the scopes of its account's role.
+        dead_key: One that was revoked.
     """
 
     id: str
     email: str
     cookies: dict[str, str] = field(default_factory=dict)
     token: str = ""
+    key: str = ""
+    dead_key: str = ""
 
     @property
     def csrf(self) -> dict[str, str]:
@@ -71,6 +75,11 @@ async def prepare(kit: Kit, people: People) -> None:
     people.anna = await _person(kit, "anna")
     people.bert = await _person(kit, "bert")
     await changed(kit, lambda change: access.grant(change, people.bert.id, "editor", "test"))
+    people.anna.key, _ = await _key(kit, people.anna)
+    people.bert.key, _ = await _key(kit, people.bert, "reports:read")
+    people.bert.dead_key, ends = await _key(kit, people.bert, "reports:read")
+    browser = kit.browser(cookies=people.bert.cookies)
+    (await browser.delete(f"/auth/api-keys/{ends}")).raise_for_status()
     people.revoked = await _person(kit, "revoked")
     leaving = kit.browser()
     for headers, cookies in (({}, people.revoked.cookies), (people.revoked.bearer, {})):
@@ -89,6 +98,17 @@ async def _person(kit: Kit, name: str) -> Person:
     body = {"identifier": email, "password": PASSWORD, "delivery": "tokens"}
     pair = (await kit.browser().post("/auth/login", json=body)).json()
     return Person(await account_id(kit, email), email, dict(browser.cookies), pair["access_token"])
+
+
+async def _key(kit: Kit, owner: Person, *scopes: str) -> tuple[str, str]:
+    """A new API key, and its id."""
+    browser = kit.browser(cookies=owner.cookies)
+    made = (
+        (await browser.post("/auth/api-keys", json={"name": "Matrix", "scopes": scopes}))
+        .raise_for_status()
+        .json()
+    )
+    return made["key"], made["id"]
 
 
 def _for_somebody_else(kit: Kit, token: str) -> str:
