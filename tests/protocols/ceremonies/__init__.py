@@ -1,0 +1,1 @@
+"""Tests of WebAuthn's verification steps (S-C1 to S-C22)."""
