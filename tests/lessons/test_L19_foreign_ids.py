@@ -4,13 +4,16 @@ The cases are held against the table of routes and the API description: a new ro
 it has a case.
 """
 
+import ast
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import sqlalchemy as sa
 
+import ostiary
 from ostiary.storage.schema import metadata
 from ostiary.testing import Kit
 from ostiary.testing.kit import Browser
@@ -124,6 +127,11 @@ NOBODYS: dict[tuple[str, str], str] = {
 }
 # Fields of bodies that are named like ids but name nothing of anybody's, and why.
 NO_IDS: dict[tuple[str, str, str], str] = {}
+# The same for what pages and hot routes read by name, by file.
+READ_IDS: dict[tuple[str, str], str] = {
+    ("http/mailbox.py", "id"): "the development mailbox, which shows all mails"
+}
+SOURCE = Path(ostiary.__file__).parent
 
 
 async def call(kit: Kit, browser: Browser, method: str, path: str, one: str) -> httpx2.Response:
@@ -140,20 +148,59 @@ def told(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, re.sub(r"[\w-]{16,}", "…", answer.text)
 
 
-def body_ids(document: dict[str, Any]) -> set[tuple[str, str, str]]:
-    """Method, path and name of every field of a request body that is named like an id."""
+def is_like_an_id(name: str) -> bool:
+    """Whether a name says that the value names something: ``id``, ``session_id``, ``sessionIds``."""
+    return re.search(r"(^|_)ids?$|[a-z0-9]Ids?$", name) is not None
+
+
+def fields_in(schema: Any, schemas: dict[str, Any], seen: frozenset[str] = frozenset()) -> set[str]:
+    """The names of all fields in a schema, at any depth: in lists, in alternatives, in what it refers to."""
+    if isinstance(schema, list):
+        return {name for one in schema for name in fields_in(one, schemas, seen)}
+    if not isinstance(schema, dict):
+        return set()
+    reference = str(schema.get("$ref", "")).rpartition("/")[2]
+    found = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
+    if reference and reference not in seen:
+        found |= fields_in(schemas[reference], schemas, seen | {reference})
+    for value in schema.values():
+        found |= fields_in(list(value.values()) if isinstance(value, dict) else value, schemas, seen)
+        found |= fields_in(value, schemas, seen)
+    return found
+
+
+def described_ids(document: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Method, path and name of everything in a body, a query, a header or a cookie that is named like an id."""
     found: set[tuple[str, str, str]] = set()
+    schemas = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            body = operation.get("requestBody", {}) if isinstance(operation, dict) else {}
-            for content in body.get("content", {}).values():
-                schema = content.get("schema", {})
-                name = schema.get("$ref", "").rpartition("/")[2]
-                schema = document["components"]["schemas"].get(name, schema)
-                fields = schema.get("properties", {})
-                found |= {
-                    (method.upper(), path, field) for field in fields if re.search(r"(^|_)ids?$", field)
-                }
+            if not isinstance(operation, dict):
+                continue
+            named = fields_in(operation.get("requestBody", {}), schemas)
+            named |= {one["name"] for one in operation.get("parameters", ()) if one["in"] != "path"}
+            found |= {(method.upper(), path, name) for name in named if is_like_an_id(name)}
+    return found
+
+
+# How pages and hot routes, which the API description does not list, read what a form, a query or a body says.
+READERS = {"query_of", "value", "text", "secret", "flag", "get", "getlist", "pop"}
+
+
+def ids_read(source: str) -> set[str]:
+    """What Python source reads by a name like an id: ``form.value("note_id")``, ``visit.json["id"]``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            named: list[ast.expr] = node.args if called in READERS else []
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            named = [] if "path_params" in ast.unparse(node.value) else [node.slice]
+        else:
+            continue
+        found |= {
+            str(one.value) for one in named if isinstance(one, ast.Constant) and is_like_an_id(str(one.value))
+        }
     return found
 
 
@@ -171,19 +218,46 @@ def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def test_every_route_with_an_id_has_a_case(kit: Kit) -> None:
-    """The table of routes names no id, in a path or in a body, that is not tried below."""
+    """No route takes an id that is not tried below, in its path, its query, its body or a form."""
     taking = {(line.method, line.path) for line in kit.engine.app.declared if "{" in line.path}
     assert taking - NOBODYS.keys() == CASES.keys()
     document = (await kit.browser().get("/auth/openapi.json")).json()
-    assert body_ids(document) == NO_IDS.keys()
+    assert described_ids(document) == NO_IDS.keys()
+    read = {
+        (str(file.relative_to(SOURCE)), name)
+        for folder in ("features", "http")
+        for file in (SOURCE / folder).rglob("*.py")
+        if file.stem not in {"flow", "store"}  # they load no web framework, so nothing of a request
+        for name in ids_read(file.read_text("utf-8"))
+    }
+    assert read == READ_IDS.keys()
 
 
-def test_an_id_in_a_body_is_seen() -> None:
-    """The question above can be answered with no."""
-    schema: dict[str, Any] = {"properties": {"account_id": {}, "name": {}, "ids": {}, "valid": {}}}
+def test_an_id_is_seen_wherever_it_hides() -> None:
+    """The questions above can be answered with no."""
+    inner = {"properties": {"note_id": {}, "more": {"items": {"$ref": "#/components/schemas/B"}}}}
+    schema: dict[str, Any] = {
+        "properties": {
+            "account_id": {},
+            "name": {},
+            "ids": {},
+            "valid": {},
+            "deep": {"anyOf": [{"type": "null"}, inner]},
+        }
+    }
     body = {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/B"}}}}}
-    document = {"paths": {"/x": {"post": body}}, "components": {"schemas": {"B": schema}}}
-    assert body_ids(document) == {("POST", "/x", "account_id"), ("POST", "/x", "ids")}
+    query = {"parameters": [{"in": "query", "name": "ownerId"}, {"in": "path", "name": "id"}]}
+    document = {"paths": {"/x": {"post": body | query}}, "components": {"schemas": {"B": schema}}}
+    assert {name for *_, name in described_ids(document)} == {"account_id", "ids", "note_id", "ownerId"}
+    for reads in (
+        'form.value("note_id")',
+        'query_of(request, "id")',
+        'visit.json["ids"]',
+        'form.secret("key_id", "?")',
+    ):
+        assert ids_read(reads), reads
+    for harmless in ('request.path_params["note_id"]', 'form.value("valid")', 'made["id"] = 1', '{"id": 1}'):
+        assert not ids_read(harmless), harmless
 
 
 async def test_ids_of_another_account(kit: Kit, database_url: str) -> None:
