@@ -14,7 +14,7 @@ _VISIT = """
 import asyncio, re
 import django, httpx2
 from asgi import application
-import auth, tasks, views, wsgi
+import api, auth, rest_settings, tasks, views, wsgi
 
 from django.core.management import call_command
 from ostiary.integrations.django import configured

@@ -19,6 +19,7 @@ They take every setting from the environment (`Ostiary.from_env(roles=ROLES)`). 
 application and one entry in `SUBJECTS`.
 """
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Subject:
 
     def launch(self, folder: Path, database: str) -> Server:
         """Start it as in production behind one proxy, on a free port, and do not wait."""
-        settings = production() | {"database": database, "trusted_proxies": 1}
+        # The same people sign in at every subject, and shall not end their first session by that.
+        settings = production() | {"database": database, "trusted_proxies": 1, "sessions_per_account": 100}
         log = folder / f"{self.name}.log"
         return launch((), log, port=free_port(), settings=settings, program=self.program)
 
@@ -68,6 +70,15 @@ def asgi(name: str) -> Subject:
     return Subject(name, uvicorn)
 
 
-SUBJECTS = (asgi("in_fastapi"), asgi("in_starlette"))
+def wsgi(name: str) -> Subject:
+    """A WSGI application in `apps/`, under gunicorn: loaded first, then forked, with threads."""
+    place = f"tests.integrations.matrix.apps.{name}:app"
+    gunicorn = f"{shlex.quote(sys.executable)} -W error -m gunicorn {place} --chdir {shlex.quote(str(ROOT))}"
+    # It knows no --port: that is $1 of the script, and $2 the number.
+    script = f"exec {gunicorn} --bind 127.0.0.1:$2 --preload --no-control-socket --threads 4"
+    return Subject(name, ("/bin/sh", "-c", script, "gunicorn"))
+
+
+SUBJECTS = (asgi("in_fastapi"), asgi("in_starlette"), asgi("in_django_asgi"), wsgi("in_django_wsgi"))
 # The same routes without a single guard: whatever holds here is no claim.
 UNGUARDED = asgi("unguarded")

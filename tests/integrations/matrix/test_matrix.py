@@ -46,7 +46,8 @@ def refused(answer: httpx2.Response, status: int, code: str) -> None:
 def cleared(answer: httpx2.Response) -> bool:
     """Whether the answer removes the session's cookie."""
     return any(
-        line.startswith("__Host-ostiary=; Max-Age=0") for line in answer.headers.get_list("set-cookie")
+        line.startswith("__Host-ostiary=;") and "; Max-Age=0;" in line
+        for line in answer.headers.get_list("set-cookie")
     )
 
 

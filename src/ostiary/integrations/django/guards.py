@@ -58,7 +58,7 @@ class Guard:
         return guarded  # type: ignore[return-value]  # it has the view's own signature
 
     def _question(self, request: Any, view: Any) -> Question[None]:
-        endpoint = _endpoint(request, view)
+        endpoint = endpoint_of(request, view)
 
         async def judge(visit: HostVisit) -> None:
             visit.endpoint = endpoint
@@ -75,7 +75,7 @@ def _is_asynchronous(view: Any) -> bool:
     )
 
 
-def _endpoint(request: Any, view: Any) -> str:
+def endpoint_of(request: Any, view: Any) -> str:
     """What runs behind a guard, by name; every class inherits the same `dispatch`."""
     match = request.resolver_match
     owner = getattr(match.func, "view_class", None) or getattr(match.func, "cls", None) if match else None

@@ -46,6 +46,7 @@ class Here:
 
     Attributes:
         was_asked: Whether anything depended on who asks.
+        refusal: What REST framework was told last.
         awaits_view: For `RequireSignIn`: whether the view that will run must be one that is open to everybody.
     """
 
@@ -53,6 +54,7 @@ class Here:
         self._request = request
         self._has_form = False
         self.was_asked = False
+        self.refusal: Refused | None = None
         self.awaits_view = False
 
     @cached_property
