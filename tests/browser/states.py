@@ -25,7 +25,8 @@ SERVED: Final = (
     "deletion", "security", "sessions", "end", "end others", "others ended", "end others alone", "nothing",
     "stale form", "logout", "signed out", "claim", "claim done", "claim spent", "mailbox", "mails", "mail text",
     "mail", "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent",
-    "password", "password wrong",
+    "password", "password wrong", "keys", "no keys", "key new", "key new wrong", "key made", "key rotate",
+    "key rotated", "key revoke",
 )  # fmt: skip
 STOOD: Final = (
     "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
@@ -197,6 +198,7 @@ async def _account(browser: Browser, person: Person, server: Server, email: str,
     await person.press("Save")
     await look("profile wrong", person)
     await _emails(person, server, look)
+    await _keys(person, look)
     await person.open("/account/activity")
     await look("activity", person)
     await person.open("/account/export")
@@ -254,6 +256,30 @@ async def _emails(person: Person, server: Server, look: Look) -> None:
     await person.open("/account/emails")
     await person.press(f"Remove {other}", role="link")
     await look("email remove", person)
+
+
+async def _keys(person: Person, look: Look) -> None:
+    await person.open("/account/api-keys")
+    await look("no keys", person)
+    await person.press("Make a key", role="link")
+    await look("key new", person)
+    await person.fill("What is it for?", "The nightly copy of everything that was written")
+    await person.fill("Permissions (optional)", "everything")
+    await person.press("Make the key")
+    await look("key new wrong", person)
+    await person.fill("Permissions (optional)", "")
+    await person.fill("Addresses (optional)", "203.0.113.0/24 2001:db8:1234:5678::/64")
+    await person.press("Make the key")
+    await look("key made", person)
+    await person.press("I have saved it", role="link")
+    await look("keys", person)
+    await person.press("Rotate The nightly copy of everything that was written", role="link")
+    await look("key rotate", person)
+    await person.press("Make the new key")
+    await look("key rotated", person)
+    await person.open("/account/api-keys")
+    await person.page.get_by_role("main").get_by_role("link", name="Revoke").first.click()
+    await look("key revoke", person)
 
 
 async def _password(person: Person, server: Server, email: str, look: Look) -> None:

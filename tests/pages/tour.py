@@ -20,6 +20,7 @@ PLAIN = (
     "mail code remove",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
+    "keys", "key new", "key made", "key rotate", "key revoke",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     await _getting_in(kit, anna, email, name, seen)
     account_id = (await anna.browser.get("/auth/session")).json()["user"]["id"]
     await _emails(kit, anna, email, seen)  # first: it needs a fresh sign-in
+    await _keys(anna, name, seen)
     await _factors(kit, anna, email, name, seen)
     await _account(kit, anna, email, seen)
     seen["logout"] = await anna.open("/logout")
@@ -101,6 +103,18 @@ async def _account(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -
     seen["end"] = await anna.open(f"/account/sessions/{other_id}/end")
     seen["nothing"] = await anna.open("/account/sessions/nothing/end")
     seen["csrf"] = Page(await anna.browser.post("/account/sessions/end-others", data={}))
+
+
+async def _keys(anna: Visitor, name: str, seen: dict[str, Page]) -> None:
+    new = "/account/api-keys/new"
+    seen["no keys"] = await anna.open("/account/api-keys")
+    seen["key new"] = await anna.open(new)
+    seen["key new wrong"] = await anna.submit(seen["key new"], new, name=name, scopes="everything")
+    seen["key made"] = await anna.submit(seen["key new"], new, name=name[:60], networks="192.0.2.0/24")
+    seen["keys"] = await anna.open("/account/api-keys")
+    key_id = (await anna.browser.get("/auth/api-keys")).json()["api_keys"][0]["id"]
+    seen["key rotate"] = await anna.open(f"/account/api-keys/{key_id}/rotate")
+    seen["key revoke"] = await anna.open(f"/account/api-keys/{key_id}/revoke")
 
 
 async def _emails(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:

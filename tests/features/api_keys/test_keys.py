@@ -18,7 +18,7 @@ from ostiary.core.access.roles import Role, RoleBook
 from ostiary.core.accounts.accounts import Status
 from ostiary.core.api_keys import store
 from ostiary.features.api_keys import flow
-from ostiary.features.api_keys.flow import Wish, judge
+from ostiary.features.api_keys.wish import Wish, judge
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.world import World, from_micros
@@ -38,6 +38,7 @@ from tests.features.api_keys.stage import (
     resolve,
     take,
 )
+from tests.security.stage import drained
 from tests.support.secrets import nothing_leaks
 from tests.support.statements import statements_of
 
@@ -95,6 +96,7 @@ async def test_the_life_of_a_key(kit: Kit) -> None:
 async def test_what_cannot_be_a_key_is_refused(kit: Kit) -> None:
     """Names, scopes, networks and ends that do not do are told with their places; nothing beyond its owner is made."""
     anna = await owner(kit, "reader")
+    await drained(kit)
     before = await dump(kit, without=("throttle", "journal"))
     soon = kit.clock.now() + timedelta(hours=1)
     mistakes: dict[str, dict[str, Any]] = {
@@ -126,6 +128,7 @@ async def test_it_needs_a_fresh_person(kit: Kit) -> None:
     made = await make(anna, "notes:*")
     program = kit.browser()
     program.headers["x-api-key"] = made["key"]
+    await drained(kit)
     before = await dump(kit, without=("throttle", "journal"))
     for method, path, body in (
         ("POST", "/auth/api-keys", {"name": "Mine"}),

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam
 
 from ostiary.core.accounts import accounts, store
 from ostiary.core.accounts.accounts import SERVICE, Account
+from ostiary.core.accounts.address import parse_email
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.events import EventType, Severity
@@ -72,6 +73,20 @@ def check_name(name: str) -> str:
 async def find(reads: Reads, name: str) -> str | None:
     """The account of a service; None when there is none of that name."""
     return await reads.one(_FIND, name=name)
+
+
+async def named(reads: Reads, words: str) -> str | None:
+    """The account that an operator names: by an e-mail address, or as ``service:NAME``.
+
+    Raises:
+        Misuse: it is no name of a service.
+        Refused: `invalid_request`; it is no address, either.
+    """
+    kind, colon, name = words.partition(":")
+    if colon and kind == SERVICE:
+        return await find(reads, check_name(name))
+    owner = await accounts.owner_of(reads, parse_email(words))
+    return None if owner is None else owner.account_id
 
 
 async def find_or_create(change: Change, name: str) -> Account:

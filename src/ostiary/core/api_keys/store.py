@@ -173,6 +173,9 @@ REVOKE: Final = Query(
     .returning(*_columns),
     KeyRow,
 )
+OWNER: Final = Query(
+    "api_keys.owner", sa.select(api_key.c.account_id).where(api_key.c.id == bindparam("of_id")), str
+)
 SWEEP_EXPIRED: Final = command(
     "api_keys.sweep_expired",
     sa.delete(api_key).where(

@@ -8,7 +8,9 @@ from pydantic import AwareDatetime, Field
 
 from ostiary.core.api_keys.keys import ApiKey
 from ostiary.features.api_keys import flow
-from ostiary.features.api_keys.flow import Made, Wish
+from ostiary.features.api_keys import wish as wishes
+from ostiary.features.api_keys.flow import Made
+from ostiary.features.api_keys.wish import Wish
 from ostiary.http.access import CurrentOrigin, CurrentSession
 from ostiary.http.inputs import CurrentCore, JsonBody
 
@@ -46,13 +48,14 @@ class NewKey(JsonBody):
     `scopes` are permissions such as `notes:read` or `notes:*`; without any the key can only say whose it is.
     """
 
-    name: Annotated[str, Field(max_length=flow.LONGEST_NAME)]
+    name: Annotated[str, Field(max_length=wishes.LONGEST_NAME)]
     scopes: Annotated[
-        tuple[Annotated[str, Field(max_length=flow.LONGEST_SCOPE)], ...], Field(max_length=flow.MOST_SCOPES)
+        tuple[Annotated[str, Field(max_length=wishes.LONGEST_SCOPE)], ...],
+        Field(max_length=wishes.MOST_SCOPES),
     ] = ()
     networks: Annotated[
-        tuple[Annotated[str, Field(max_length=flow.LONGEST_NETWORK)], ...],
-        Field(max_length=flow.MOST_NETWORKS),
+        tuple[Annotated[str, Field(max_length=wishes.LONGEST_NETWORK)], ...],
+        Field(max_length=wishes.MOST_NETWORKS),
     ] = ()
     expires_at: AwareDatetime | None = None
 

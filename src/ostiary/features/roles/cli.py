@@ -12,7 +12,7 @@ from ostiary.features.roles import flow
 from ostiary.features.roles.flow import Listed
 from ostiary.http.commands import DatabaseOption, DataOption, DevOption, JsonOption, Open, group, say
 
-_Email = Annotated[str, typer.Argument(help="An e-mail address of the account.")]
+_Email = Annotated[str, typer.Argument(help="An e-mail address of the account, or service:NAME.")]
 _Name = Annotated[str, typer.Argument(help="The role's name.")]
 _Scope = Annotated[
     str,

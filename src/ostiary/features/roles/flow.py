@@ -8,8 +8,7 @@ from ostiary.core.access import access
 from ostiary.core.access.decide import Decision
 from ostiary.core.access.permission import permission
 from ostiary.core.access.roles import Role
-from ostiary.core.accounts import accounts
-from ostiary.core.accounts.address import parse_email
+from ostiary.core.accounts import accounts, services
 from ostiary.core.change import Change
 from ostiary.core.wiring import Core
 from ostiary.kernel.errors import Misuse
@@ -135,18 +134,20 @@ async def explain(core: Core, email: str, asked: str) -> Decision:
         Misuse: there is no such account, or `asked` is no permission.
     """
     permission(asked)
-    owner = await accounts.owner_of(core.database, parse_email(email))
-    if owner is None:
+    account_id = await services.named(core.database, email)
+    if account_id is None:
         raise _nobody(email)
-    return (await core.authority.standing_of(core.database, owner.account_id)).explain(asked)
+    return (await core.authority.standing_of(core.database, account_id)).explain(asked)
 
 
 async def _locked(change: Change, email: str) -> str:
-    owner = await accounts.owner_of(change, parse_email(email))
-    if owner is None or await accounts.lock(change, owner.account_id) is None:
+    account_id = await services.named(change, email)
+    if account_id is None or await accounts.lock(change, account_id) is None:
         raise _nobody(email)
-    return owner.account_id
+    return account_id
 
 
 def _nobody(email: str) -> Misuse:
+    if email.startswith("service:"):
+        return Misuse(f"there is no service {email.partition(':')[2]!r}; `ostiary api-keys create` makes it")
     return Misuse(f"no account has the address {email}")
