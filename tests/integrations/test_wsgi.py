@@ -17,7 +17,6 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.serving import make_server
 
-from ostiary.http.visit import Visit
 from ostiary.integrations.host import Ostiary
 from ostiary.integrations.portal import Portal
 from ostiary.integrations.wsgi import Bridge, Environ, scope_of, visit_of
@@ -142,7 +141,7 @@ def test_no_header_passes_for_another_on_a_real_server(portal: Portal) -> None:
     origins: list[str] = []
 
     def app(given: Environ, start_response: Any) -> Any:
-        origins.append(visit_of(portal.auth.engine.app.edge, given).origin.ip)
+        origins.append(visit_of(portal.auth, given).origin.ip)
         return bridge(given, start_response)
 
     host = "Host: 127.0.0.1"
@@ -256,8 +255,8 @@ def test_people_sign_in_over_wsgi(database_url: str, tmp_path: Path) -> None:
     def app(given: Environ, start_response: Any) -> Any:
         if bridge.owns(given):
             return bridge(given, start_response)
-        visit: Visit = visit_of(portal.auth.engine.app.edge, given)
-        assert visit_of(portal.auth.engine.app.edge, given) is visit
+        visit = visit_of(portal.auth, given)
+        assert visit_of(portal.auth, given) is visit
         email = portal.call(visit.session).account.email
         start_response("200 OK", [])
         return [(email or "").encode()]

@@ -1,30 +1,25 @@
 """Owns the command ``ostiary`` and how its mistakes are shown."""
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 
 from ostiary.cli import mail
+from ostiary.cli.surroundings import build, database_url, given, inside, open_core, refuse_inside
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.passwords.calibration import calibrate as calibrate_passwords
-from ostiary.core.wiring import Core
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
-from ostiary.engine.settings import EngineSettings, from_environment, groups_of, load, make_folder
 from ostiary.http.commands import DatabaseOption, DataOption, JsonOption, say
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
-from ostiary.kernel.settings import Settings, parse_duration
+from ostiary.kernel.settings import parse_duration
 from ostiary.kernel.world import World
 from ostiary.server.serve import serve as run_server
 from ostiary.storage import migrate as migrations
-
-T = TypeVar("T")
 
 REFUSED = 1
 MISUSE = 2
@@ -37,36 +32,6 @@ app = typer.Typer(
 )
 passwords = typer.Typer(help="Password hashing.", no_args_is_help=True)
 app.add_typer(passwords, name="passwords")
-
-
-def _given(**options: Any) -> dict[str, object]:
-    """Settings from the environment (OSTIARY_…), overridden by the options that were given."""
-    values = from_environment(groups_of(RIBS), os.environ)
-    return values | {name: value for name, value in options.items() if value is not None}
-
-
-def _engine(**options: object) -> Engine:
-    """An engine of a command's own, not started."""
-    given = _given(**options)
-    data = options.get("data")
-    if isinstance(data, Path) and "root_secret" not in given and (data / "root-secret").exists():
-        given["dev"] = True  # only development keeps its root secret there
-    world = World()
-    return Engine(load(RIBS, world, given), RIBS, world)
-
-
-def _open(flow: Callable[[Core], Awaitable[T]], **options: object) -> T:
-    """Run a flow on an engine of its own, beside the servers that may be running."""
-    engine = _engine(**options)
-
-    async def run() -> T:
-        await engine.start(worker=False)
-        try:
-            return await flow(engine.core)
-        finally:
-            await engine.stop()
-
-    return asyncio.run(run())
 
 
 def _version(wanted: bool) -> None:
@@ -96,10 +61,10 @@ def _plug(commands: typer.Typer) -> None:
             begun.registered_commands += group.typer_instance.registered_commands
 
 
-app.add_typer(mail.commands(_open, _engine), name="mail")
+app.add_typer(mail.commands(open_core, build), name="mail")
 for rib in RIBS:
     if rib.commands is not None:
-        _plug(rib.commands(_open))
+        _plug(rib.commands(open_core))
 
 
 @app.command()
@@ -116,13 +81,14 @@ def serve(
 
     Every setting can be given as OSTIARY_<NAME> or OSTIARY_<NAME>_FILE; see docs/reference/settings.md.
     """
-    run_server(_given(dev=dev, data=data, database=database), host, port)
+    refuse_inside("serve")
+    run_server(given(dev=dev, data=data, database=database), host, port)
 
 
 @app.command()
 def migrate(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Bring the database to the schema of this version. Make a backup first."""
-    url = _database_url(_given(data=data, database=database))
+    url = database_url(data=data, database=database)
     before, after = migrations.upgrade(url)
     words = (
         f"already at revision {after}"
@@ -130,15 +96,6 @@ def migrate(data: DataOption = None, database: DatabaseOption = None, as_json: J
         else f"migrated from {before or 'nothing'} to {after}"
     )
     say(as_json, {"before": before, "after": after}, words)
-
-
-def _database_url(given: dict[str, object]) -> str:
-    names = {"data", "database", "dev"}
-    engine = Settings([EngineSettings], {name: value for name, value in given.items() if name in names}).of(
-        EngineSettings
-    )
-    make_folder(engine.data)
-    return engine.database or f"sqlite:///{(engine.data or Path()) / 'ostiary.db'}"
 
 
 @app.command("root-secret")
@@ -179,11 +136,20 @@ def _fail(error: Exception, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def main() -> None:
-    """Run the command line."""
+def main(
+    arguments: Sequence[str] | None = None, *, name: str = "ostiary", engine: Engine | None = None
+) -> None:
+    """Run the command line, and end the process.
+
+    Args:
+        arguments: Unless given, those of the process.
+        name: As what it is called.
+        engine: Of the application in which it runs; it must not run itself.
+    """
     os.umask(0o077)  # whatever it writes (database, root secret, mails) is its owner's alone
     try:
-        app()
+        with inside(engine):
+            app(arguments, prog_name=name)
     except Refused as error:
         _fail(error, REFUSED)
     except Misuse as error:

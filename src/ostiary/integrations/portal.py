@@ -53,6 +53,11 @@ class _Life:
         """Whether the caller is in the loop's own thread."""
         return threading.current_thread() is self._thread
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the engine could not start: the next call tries again."""
+        return self.born.done() and self.born.exception() is not None
+
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
@@ -142,11 +147,11 @@ class Portal:
             except RuntimeError as error:  # the loop has closed
                 raise Unavailable("ostiary is stopping") from error
         except BaseException as error:
-            self._leave(life)
+            self._leave()
             if isinstance(error, TimeoutError) and not life.born.done():
                 raise Unavailable("ostiary has not started in time") from error
             raise
-        future.add_done_callback(lambda _: self._leave(life))
+        future.add_done_callback(lambda _: self._leave())
         return future
 
     def start(self) -> None:
@@ -156,6 +161,13 @@ class Portal:
             Exception: as the engine's start.
         """
         self.call(self.auth.start)
+
+    def wake(self) -> None:
+        """Begin to start the engine, unless it runs; what fails is heard by the next call."""
+        if self._life is None:
+            with contextlib.suppress(Misuse, Unavailable):
+                self._enter()
+                self._leave()
 
     def close(self) -> None:
         """Stop the engine once the calls under way have ended, or after five seconds; the next call starts it again."""
@@ -175,7 +187,7 @@ class Portal:
             self._changed.wait_for(lambda: not self._is_held)
             if self._is_over:
                 raise Unavailable("ostiary has stopped: the process ends")
-            if self._life is None:
+            if self._life is None or self._life.has_failed:
                 self._life = _Life(self.auth)
             if not self._life.is_ours:
                 raise Misuse(
@@ -185,12 +197,9 @@ class Portal:
             self._under_way += 1
             return self._life
 
-    def _leave(self, life: _Life) -> None:
+    def _leave(self) -> None:
         with self._changed:
             self._under_way -= 1
-            has_failed = life.born.done() and life.born.exception() is not None
-            if has_failed and self._life is life:
-                self._life = None  # the next call tries again
             self._changed.notify_all()
 
     def _hold(self) -> _Life | None:

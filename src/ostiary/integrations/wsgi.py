@@ -8,7 +8,7 @@ why one that does not must not stand behind `trusted_proxies`. Why not a2wsgi: d
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
@@ -18,14 +18,15 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from ostiary.http.edge import Edge
 from ostiary.http.problems import answer_to
 from ostiary.http.table import path_in
-from ostiary.http.visit import AT_ONCE, Visit
+from ostiary.http.visit import AT_ONCE
+from ostiary.integrations.demands import HostVisit
+from ostiary.integrations.host import Ostiary
 from ostiary.integrations.portal import PATIENCE, Portal
 from ostiary.kernel.errors import Unavailable
 
-Environ = MutableMapping[str, Any]
+Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _VISIT: Final = "ostiary.visit"  # no client can write such a key: its headers begin with HTTP_
@@ -81,12 +82,18 @@ def path_of(environ: Environ) -> str:
     return path
 
 
-def visit_of(edge: Edge, environ: Environ) -> Visit:
-    """The visit of a WSGI request, made when it is first asked for."""
-    found: Visit | None = environ.get(_VISIT)
+def visit_of(auth: Ostiary, environ: Environ) -> HostVisit:
+    """The visit of a WSGI request to one of the host's routes, made when it is first asked for."""
+    found = known_visit(environ)
     if found is None:
         scope = scope_of(environ)
-        found = environ[_VISIT] = Visit(edge, scope, path_in(scope))
+        found = environ[_VISIT] = auth.visit(scope, path_in(scope))
+    return found
+
+
+def known_visit(environ: Environ) -> HostVisit | None:
+    """The visit of a WSGI request, if anything asked for it."""
+    found: HostVisit | None = environ.get(_VISIT)
     return found
 
 
@@ -108,7 +115,7 @@ class Reply:
     @classmethod
     def of(cls, response: Response) -> Self:
         """The same as a whole response of Starlette's, such as a refusal's."""
-        return cls(_status(response.status_code), _texts(response.raw_headers), iter([bytes(response.body)]))
+        return cls(_status(response.status_code), texts(response.raw_headers), iter([bytes(response.body)]))
 
     def __iter__(self) -> Iterator[bytes]:
         return self.body
@@ -123,7 +130,8 @@ def _status(code: int) -> str:
     return _STATUS.get(code) or f"{code} Status"
 
 
-def _texts(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+def texts(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Headers as WSGI wants them; those that are the server's alone are left out."""
     return [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in headers
@@ -141,7 +149,6 @@ class Bridge:
 
     def __init__(self, portal: Portal, app: ASGIApp | None = None) -> None:
         self._portal = portal
-        self._edge = portal.auth.engine.app.edge
         self._app = app or portal.auth.engine.app
 
     def owns(self, environ: Environ) -> bool:
@@ -162,13 +169,13 @@ class Bridge:
             Misuse: the engine cannot start, see `Portal.call`.
         """
         scope = scope_of(environ)
-        body, is_whole = _read(environ, self._edge.settings.body_limit)
+        body, is_whole = _read(environ, self._portal.auth.engine.app.edge.settings.body_limit)
         exchange = _Exchange(self._app, scope, body, is_whole=is_whole)
         try:
             return exchange.begin(self._portal)
         except Unavailable as error:  # the engine could not start, or did not answer in time
             exchange.leave()
-            return Reply.of(answer_to(error, visit_of(self._edge, environ)))
+            return Reply.of(answer_to(error, visit_of(self._portal.auth, environ)))
 
 
 def _read(environ: Environ, limit: int) -> tuple[bytes, bool]:
@@ -262,7 +269,7 @@ class _Exchange:
             raise
         if message is None:
             return Reply(_status(400), [])  # the client has left, so nobody was answered
-        return Reply(_status(message["status"]), _texts(list(message.get("headers", ()))), self._body(), self)
+        return Reply(_status(message["status"]), texts(list(message.get("headers", ()))), self._body(), self)
 
     def _next(self) -> Message | None:
         try:

@@ -11,6 +11,6 @@ Nothing of ostiary is replaced but clock, mail transport and the cost of passwor
 """
 
 from ostiary.testing.clock import TurnedClock
-from ostiary.testing.kit import Browser, Kit, running
+from ostiary.testing.kit import Browser, Kit, made, running
 
-__all__ = ["Browser", "Kit", "TurnedClock", "running"]
+__all__ = ["Browser", "Kit", "TurnedClock", "made", "running"]

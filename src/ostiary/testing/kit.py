@@ -141,6 +141,42 @@ class Kit:
         await self.engine.stop()
 
 
+def made(
+    folder: Path,
+    *,
+    database: str | None = None,
+    ribs: Sequence[Rib] = RIBS,
+    clock: TurnedClock | None = None,
+    root_secret: str | None = None,
+    scheme: Scheme | None = CHEAP,
+    declared: Declared | None = None,
+    **settings: object,
+) -> Kit:
+    """As `running`, but not started: for hosts that start and stop it themselves, such as synchronous ones."""
+    if database is None:
+        file = folder / "ostiary.db"
+        copy_to(file)
+        database = f"sqlite:///{file}"
+    clock = clock or TurnedClock()
+    world = World(clock=clock)
+    base_url = str(settings.pop("base_url", BASE_URL))
+    given: dict[str, object] = {
+        "database": database,
+        "auto_migrate": True,
+        "base_url": base_url,
+        "root_secret": root_secret or base64.urlsafe_b64encode(world.bytes(32)).decode(),
+        "mail_from": "no-reply@auth.example.test",
+        "smtp_host": "mail.example.test",
+        "outbox_poll": timedelta(milliseconds=200),
+        **settings,
+    }
+    mailbox = Mailbox()
+    engine = Engine(
+        load(ribs, world, given), ribs, world, transport=mailbox, scheme=scheme, declared=declared
+    )
+    return Kit(engine, clock, mailbox, base_url)
+
+
 @asynccontextmanager
 async def running(
     folder: Path,
@@ -165,26 +201,15 @@ async def running(
         declared: Roles and policies of a program.
         settings: Flat settings.
     """
-    if database is None:
-        file = folder / "ostiary.db"
-        copy_to(file)
-        database = f"sqlite:///{file}"
-    clock = clock or TurnedClock()
-    world = World(clock=clock)
-    base_url = str(settings.pop("base_url", BASE_URL))
-    given: dict[str, object] = {
-        "database": database,
-        "auto_migrate": True,
-        "base_url": base_url,
-        "root_secret": root_secret or base64.urlsafe_b64encode(world.bytes(32)).decode(),
-        "mail_from": "no-reply@auth.example.test",
-        "smtp_host": "mail.example.test",
-        "outbox_poll": timedelta(milliseconds=200),
+    kit = made(
+        folder,
+        database=database,
+        ribs=ribs,
+        clock=clock,
+        root_secret=root_secret,
+        scheme=scheme,
+        declared=declared,
         **settings,
-    }
-    mailbox = Mailbox()
-    engine = Engine(
-        load(ribs, world, given), ribs, world, transport=mailbox, scheme=scheme, declared=declared
     )
-    async with Kit(engine, clock, mailbox, base_url) as kit:
+    async with kit:
         yield kit

@@ -19,12 +19,12 @@ They take every setting from the environment (`Ostiary.from_env(roles=ROLES)`). 
 application and one entry in `SUBJECTS`.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ostiary.core.access.roles import Role
+from tests.support.gunicorn import gunicorn
 from tests.support.ports import free_port
 from tests.support.server import Server, launch, production
 from tests.support.tree import ROOT
@@ -73,12 +73,15 @@ def asgi(name: str) -> Subject:
 def wsgi(name: str) -> Subject:
     """A WSGI application in `apps/`, under gunicorn: loaded first, then forked, with threads."""
     place = f"tests.integrations.matrix.apps.{name}:app"
-    gunicorn = f"{shlex.quote(sys.executable)} -W error -m gunicorn {place} --chdir {shlex.quote(str(ROOT))}"
-    # It knows no --port: that is $1 of the script, and $2 the number.
-    script = f"exec {gunicorn} --bind 127.0.0.1:$2 --preload --no-control-socket --threads 4"
-    return Subject(name, ("/bin/sh", "-c", script, "gunicorn"))
+    return Subject(name, gunicorn(place, "--preload", "--threads", "4"))
 
 
-SUBJECTS = (asgi("in_fastapi"), asgi("in_starlette"), asgi("in_django_asgi"), wsgi("in_django_wsgi"))
+SUBJECTS = (
+    asgi("in_fastapi"),
+    asgi("in_starlette"),
+    asgi("in_django_asgi"),
+    wsgi("in_django_wsgi"),
+    wsgi("in_flask"),
+)
 # The same routes without a single guard: whatever holds here is no claim.
 UNGUARDED = asgi("unguarded")
