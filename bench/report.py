@@ -13,7 +13,8 @@ RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 # Sections that runs of their own write.
 STALLED: Final = "## Asking for a new password while the mail server stalls"
 REVOKING: Final = "## Refreshing, and the revocation feed"
-APART: Final = (STALLED, REVOKING)
+GUARDS: Final = "## Guards, and who may do what"
+APART: Final = (STALLED, REVOKING, GUARDS)
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:

@@ -131,6 +131,11 @@ class Servers:
         command = [sys.executable, "-m", "bench.cheap_hash", "{port}"]
         return self._start(name, command, self._environment(name, database, {}), "/auth/openapi.json")
 
+    def host(self, name: str) -> Server:
+        """One of `hosts.HOSTS`, on SQLite."""
+        command = [sys.executable, "-m", "bench.hosts", name, "{port}"]
+        return self._start(name, command, self._environment(name, "", {}), "/bare")
+
     def _environment(self, name: str, database: str, settings: dict[str, str]) -> dict[str, str]:
         data = self._folder / name
         data.mkdir(mode=0o700)

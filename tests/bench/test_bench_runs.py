@@ -60,7 +60,7 @@ def test_the_bench_measures_every_row() -> None:
 
 def test_a_run_replaces_its_own_section() -> None:
     """What one run writes leaves the sections of other runs as they were."""
-    title, other = APART
+    title, other, *_ = APART
     whole, section = "# All\n\n## Some\n\n1\n", f"{title}\n\n2\n"
     both = placed(whole, section, title)
     assert both == f"{whole}\n{section}"
@@ -75,6 +75,15 @@ def test_a_run_replaces_its_own_section() -> None:
     ("module", "names"),
     [
         ("mail_trouble", ("| SQLite, mails leave | ", "| SQLite, it stalls | ")),
+        (
+            "guards",
+            (
+                "| fastapi, /user by cookie | ",
+                "| starlette, /may by token | ",
+                "| a thing that a policy allows | ",
+                "| SQLite: `where`, one query | ",
+            ),
+        ),
         (
             "revoking",
             (
