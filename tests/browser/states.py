@@ -26,7 +26,7 @@ SERVED: Final = (
     "stale form", "logout", "signed out", "claim", "claim done", "claim spent", "mailbox", "mails", "mail text",
     "mail", "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent",
     "password", "password wrong", "keys", "no keys", "key new", "key new wrong", "key made", "key rotate",
-    "key rotated", "key revoke",
+    "key rotated", "key revoke", "not me", "not me done", "not me spent",
 )  # fmt: skip
 STOOD: Final = (
     "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
@@ -46,6 +46,8 @@ async def walk_served(browser: Browser, server: Server, look: Look) -> None:
     await account(server, "walk-forgot@example.com")
     async with sitting(browser, server.url) as person:
         await _password(person, server, "walk-forgot@example.com", look)
+    async with sitting(browser, server.url) as person:
+        await _not_me(person, server, "walk-forgot@example.com", look)
 
 
 async def walk_factor(browser: Browser, kit: Kit, email: str, look: Look) -> None:
@@ -307,6 +309,19 @@ async def _password(person: Person, server: Server, email: str, look: Look) -> N
     await person.fill("New password", "short")
     await person.press("Change password")
     await look("password wrong", person)
+
+
+async def _not_me(person: Person, server: Server, email: str, look: Look) -> None:
+    async with server.client(headers={"user-agent": FIREFOX}) as thief:
+        given = {"identifier": email, "password": "another harbour seventeen lanterns"}
+        (await thief.post("/auth/login", json=given)).raise_for_status()
+    link = f"/not-me?token={await link_token(server, email, count=4)}"
+    await person.open(link)
+    await look("not me", person)
+    await person.press("This was not me")
+    await look("not me done", person)
+    await person.open(link)
+    await look("not me spent", person)
 
 
 async def claim_link(server: Server) -> str:

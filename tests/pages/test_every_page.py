@@ -23,7 +23,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
         "app new wrong": 422, "app wrong": 422, "mail code wrong": 422,
         "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
-        "key new wrong": 422, "email add wrong": 422, "email waits wrong": 400,
+        "key new wrong": 422, "email add wrong": 422, "email waits wrong": 400, "not me spent": 400,
     }  # fmt: skip
 
 

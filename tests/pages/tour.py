@@ -21,6 +21,7 @@ PLAIN = (
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
     "keys", "key new", "key made", "key rotate", "key revoke",
+    "not me", "not me done", "not me spent",
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     await _second_factor(anna, email, seen)
     await _recovering(kit, visitor(kit), email, name, seen)
     await _leaving(kit, visitor(kit), seen)
+    await _not_me(kit, visitor(kit), seen)
     return seen
 
 
@@ -206,3 +208,13 @@ async def _leaving(kit: Kit, berta: Visitor, seen: dict[str, Page]) -> None:
     await berta.submit(await berta.open("/login"), "/login", identifier=email, password=PASSWORD)
     seen["delete"] = await berta.open("/account/delete")
     seen["deletion"] = await berta.submit(seen["delete"], "/account/delete")
+
+
+async def _not_me(kit: Kit, clara: Visitor, seen: dict[str, Page]) -> None:
+    email = f"{kit.engine.core.world.id()}@example.com"
+    await kit.signed_in(email)
+    await kit.sign_in(email, ip="203.0.113.5")
+    mail = await kit.mail_to(email, count=2)
+    seen["not me"] = await clara.open(mail["links"][0].removeprefix(kit.base_url))
+    seen["not me done"] = await clara.submit(seen["not me"], "/not-me")
+    seen["not me spent"] = await clara.open("/not-me")

@@ -4,6 +4,7 @@ from typing import Final
 
 from ostiary.features.account import manifest as account
 from ostiary.features.activity import manifest as activity
+from ostiary.features.alerts import manifest as alerts
 from ostiary.features.api_keys import manifest as api_keys
 from ostiary.features.backup_codes import manifest as backup_codes
 from ostiary.features.claim import manifest as claim
@@ -39,6 +40,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     account.RIB,
     emails.RIB,
     activity.RIB,
+    alerts.RIB,
     roles.RIB,
     api_keys.RIB,
     export.RIB,

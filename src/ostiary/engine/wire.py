@@ -47,6 +47,8 @@ from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin import door as doors
 from ostiary.core.signin import factors as factor_events
+from ostiary.core.signin.disowned import DISOWNED
+from ostiary.core.signin.disowned import EVENTS as DISOWNED_EVENTS
 from ostiary.core.signin.door import Door
 from ostiary.core.signin.enrolment import EVENTS as ENROLMENT_EVENTS
 from ostiary.core.signin.factors import Factors
@@ -91,6 +93,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *factor_events.EVENTS,
     *ENROLMENT_EVENTS,
     *REQUIREMENT_EVENTS,
+    *DISOWNED_EVENTS,
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
     *breaches.EVENTS,
@@ -258,6 +261,7 @@ def _subscribers(
         on(accounts.CREDENTIALS_VOIDED, factors.void),
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
+        on(DISOWNED, accounts.disable_password),
         *(subscriber for rib in ribs for subscriber in rib.subscribers(parts)),
         Notices(parts.post, accounts.recipients, describe_device).subscriber(),
     ]

@@ -35,6 +35,7 @@ WORDLESS = {
     "mail_requeued": "is about the outbox",
     "verification_failed": "names no account",
     "password_reset_failed": "names no account",
+    "alert_failed": "names no account",
     "role_defined": "is about the deployment",
     "role_dropped": "is about the deployment",
     "service_created": "a service has no owner who reads",

@@ -321,7 +321,7 @@ async def set_status(change: Change, account_id: str, status: Status, reason: st
 
 
 async def disable_password(change: Change, event: Event) -> None:
-    """Reaction to `password_disabled`: from now on only a reset gives the account a password again."""
+    """Reaction to what shuts the password: from now on only a reset gives the account one again."""
     await change.run(store.DISABLE_PASSWORD, of_account=event.account_id or "", now=change.micros)
 
 

@@ -68,6 +68,12 @@ REFRESH_TOKEN_REUSED_MAIL: Final = MailTemplate(
     "A refresh token was used twice; its session was ended.",
     ORIGIN_EXAMPLE,
 )
+SIGN_IN_DISOWNED_MAIL: Final = MailTemplate(
+    "sign_in_disowned",
+    "ostiary.core.mail.templates",
+    "To every address: somebody said by a link that a sign-in was not theirs, so everything ended.",
+    ORIGIN_EXAMPLE,
+)
 TEST_MAIL: Final = MailTemplate(
     "test_mail", "ostiary.core.mail.templates", "By `ostiary mail test`, to see whether mails arrive.", {}
 )
@@ -78,5 +84,6 @@ MAILS: Final = (
     FACTOR_REMOVED_MAIL,
     FACTORS_RESET_MAIL,
     REFRESH_TOKEN_REUSED_MAIL,
+    SIGN_IN_DISOWNED_MAIL,
     TEST_MAIL,
 )

@@ -38,7 +38,7 @@ ATTEMPT_INVALID: Final = code(
 SIGNED_IN: Final = EventType(
     "sign_in_succeeded",
     "A sign-in completed.",
-    fields=("method", "amr", "session_id"),
+    fields=("method", "amr", "session_id", "is_known_browser"),
     words="Signed in with {amr}.",
 )
 FACTOR_ASKED: Final = EventType(
@@ -88,6 +88,7 @@ class _Standing:
     is_resumed: bool
     replaces: Principal | None
     enrolment: Enrolment | None = None
+    is_known: bool = False
 
     def showing(self, proven: Proven) -> "_Standing":
         return replace(self, proven=(*self.proven, proven))
@@ -171,6 +172,7 @@ class Door:
                 (proven,),
                 is_resumed=False,
                 replaces=entry.replaces,
+                is_known=own is not None,
             )
             if entry.code is not None:
                 standing = await self._answer_along(flow, standing, entry.code, way.name)
@@ -216,7 +218,7 @@ class Door:
                 proven = enrolment.proven if enrolment else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
-            standing = _Standing(attempt, (proven,), True, entry.replaces, enrolment)
+            standing = _Standing(attempt, (proven,), True, entry.replaces, enrolment, own is not None)
             return await self._delivered(
                 await flow.change(lambda change: self._decide(change, standing, factor_name))
             )
@@ -375,8 +377,9 @@ class Door:
             span=None if is_cookie else self._tokens.span,
             until=step.until,
         )
-        signed_in = SIGNED_IN(account.id, method=method, amr=list(step.amr), session_id=session.id)
-        await change.emit(signed_in.carrying(account))
+        amr, known = list(step.amr), standing.is_known
+        done = SIGNED_IN(account.id, method=method, amr=amr, session_id=session.id, is_known_browser=known)
+        await change.emit(done.carrying(account))
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
         if is_cookie:

@@ -15,7 +15,7 @@ RESET_INVALID: Final = code(
 REQUESTED: Final = EventType(
     "password_reset_requested",
     "Somebody asked for a link to choose a new password; `outcome`: mailed, nobody (no account that may have one) or "
-    "too_many (the address's limit); `by`: owner or operator.",
+    "too_many (the address's limit); `by`: owner, operator or alarm (a link that said `this was not me`).",
     fields=("outcome", "by"),
     words="A link to choose a new password was asked for.",
 )

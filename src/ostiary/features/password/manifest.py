@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from ostiary.core.accounts.accounts import CREDENTIALS_VOIDED
 from ostiary.core.change import Change, Subscriber, on
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
+from ostiary.core.signin.disowned import DISOWNED
 from ostiary.core.wiring import Parts
 from ostiary.features.password import events, history, recovery, store
 from ostiary.features.password.account_pages import PAGES as ACCOUNT_PAGES
@@ -24,7 +26,10 @@ async def _forget(change: Change, event: Event) -> None:
 
 
 def _subscribers(parts: Parts) -> Sequence[Subscriber]:
-    return (on(CREDENTIALS_VOIDED, _forget),)
+    return (
+        on(CREDENTIALS_VOIDED, _forget),
+        on(DISOWNED, partial(recovery.send_after_alarm, parts)),
+    )
 
 
 RIB = Rib(

@@ -15,13 +15,14 @@ from ostiary.core.device import describe_device
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.signin.door import LOCKOUT
 from ostiary.core.throttle.limits import Hit, Window
-from ostiary.core.wiring import Core
+from ostiary.core.wiring import Core, Parts
 from ostiary.features.password import history, store
 from ostiary.features.password.events import REQUESTED, RESET, RESET_FAILED, RESET_INVALID
 from ostiary.features.password.settings import RecoverySettings
 from ostiary.features.password.store import OwnerRow
 from ostiary.http.settings import HttpSettings
 from ostiary.kernel.errors import NOT_FOUND, Refused
+from ostiary.kernel.events import Event
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.secret import Secret
 from ostiary.storage.database import Reads
@@ -96,8 +97,8 @@ class Aim:
         )
 
 
-def _use(core: Core) -> Use:
-    return Use("reset_password_link", core.settings.of(RecoverySettings).reset_link_lifetime)
+def _use(parts: Parts) -> Use:
+    return Use("reset_password_link", parts.settings.of(RecoverySettings).reset_link_lifetime)
 
 
 async def _owner_of(reads: Reads, address: Address) -> OwnerRow | None:
@@ -164,10 +165,22 @@ async def send_for_operator(core: Core, email: str) -> str:
         return await flow.change(work)
 
 
-async def _send(core: Core, change: Change, aim: Aim, language: str, *, is_live: bool, by: str) -> None:
-    settings = core.settings.of(RecoverySettings)
-    token = await core.once.issue(change, _use(core), aim.subject, aim.data, live=is_live)
-    target = settings.reset_url or core.settings.of(HttpSettings).link(PAGE)
+async def send_after_alarm(parts: Parts, change: Change, event: Event) -> None:
+    """Reaction to `sign_in_disowned`: the link goes to whose reader said so, if it is still an address of the account.
+
+    Not to the primary one: whoever got in may have made another one that.
+    """
+    address = event.carried
+    owner = await _owner_of(change, address)
+    if owner is not None and owner.account_id == event.account_id and may_recover(owner, waits=False):
+        await _send(parts, change, _aim(owner, address), owner.locale, is_live=True, by="alarm")
+        await change.emit(REQUESTED(owner.account_id, outcome="mailed", by="alarm"))
+
+
+async def _send(parts: Parts, change: Change, aim: Aim, language: str, *, is_live: bool, by: str) -> None:
+    settings = parts.settings.of(RecoverySettings)
+    token = await parts.once.issue(change, _use(parts), aim.subject, aim.data, live=is_live)
+    target = settings.reset_url or parts.settings.of(HttpSettings).link(PAGE)
     context = {
         "link": f"{target}?token={token.reveal()}",
         "link_lifetime": settings.reset_link_lifetime,
@@ -176,7 +189,7 @@ async def _send(core: Core, change: Change, aim: Aim, language: str, *, is_live:
         "ip": change.origin.ip,
         "device": describe_device(change.origin.user_agent),
     }
-    await core.post.send(
+    await parts.post.send(
         change,
         MAIL,
         aim.address.shown,
