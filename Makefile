@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run notes test test-all check format bench docs messages screenshots system-packages clean
+.PHONY: help install run notes notes-django test test-all check format bench docs messages screenshots system-packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ run: install ## serve on http://127.0.0.1:8000 with an embedded database (PORT=�
 
 notes: install ## serve the FastAPI example on http://127.0.0.1:8000 with its data in .data-notes (PORT=…)
 	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m uvicorn examples.fastapi_notes.app:app --port $(PORT)
+
+notes-django: install ## serve the Django example on http://127.0.0.1:8000 with its data in .data-notes-django (PORT=…)
+	$(BIN)/python -m examples.django_notes.manage migrate --no-input
+	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m uvicorn examples.django_notes.asgi:application --port $(PORT)
 
 test: check system-packages node_modules/.installed ## the linters, then every test but the slow ones
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -72,7 +76,7 @@ node_modules/.installed: package.json package-lock.json | system-packages
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
-clean: ## remove what can be made again; your data in .data and .data-notes stays
+clean: ## remove what can be made again; your data in .data, .data-notes and its like stays
 	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
 # venv, then uv from the registry inside it, then exactly what uv.lock says.

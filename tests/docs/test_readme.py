@@ -56,7 +56,14 @@ def test_the_tour_talks_to_make_run() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/testing.md", "docs/integrations/fastapi.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/operations.md",
+        "docs/testing.md",
+        "docs/integrations/fastapi.md",
+        "docs/integrations/django.md",
+    ],
 )
 def test_every_make_command_exists(name: str) -> None:
     """Whatever a guide tells people to make is a target."""
