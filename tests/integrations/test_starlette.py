@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ostiary.integrations import fastapi
@@ -253,6 +253,38 @@ async def test_a_whole_application_behind_one_guard(kit: Kit) -> None:
     assert await auth.grant_role(anna_id, "superadmin", by="test")
     assert (await anna.get("/notes")).json() == "here"
     assert (await anna.get("/nothing")).status_code == 404
+    await anna.aclose()
+
+
+async def test_a_method_that_is_overridden_inside_is_judged_as_what_it_became(kit: Kit) -> None:
+    """A host that makes a POST of a GET inside of a guard gets no unsafe call without its CSRF proof."""
+
+    def overriding(app: ASGIApp) -> ASGIApp:
+        async def changed(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "method": "POST"} if scope["query_string"] else scope, receive, send)
+
+        return changed
+
+    deeds: list[str] = []
+
+    @requires("notes:read")
+    async def deed(request: Request) -> Response:
+        deeds.append(request.method)
+        return PlainTextResponse("done")
+
+    app = Starlette(
+        routes=[Route("/deed", deed, methods=["GET", "POST"])],
+        middleware=[Middleware(Guarded, requires("notes:read")), Middleware(overriding)],
+    )
+    auth = Ostiary(kit.engine)
+    auth.install(app)
+    anna, anna_id = await signed(kit, app)
+    await auth.grant_role(anna_id, "superadmin", by="test")
+    token = {"x-csrf-token": anna.headers.pop("x-csrf-token")}
+    assert (await anna.get("/deed")).text == "done"
+    assert (await anna.get("/deed?method=POST")).json()["code"] == "csrf_failed"
+    assert (await anna.get("/deed?method=POST", headers=token)).text == "done"
+    assert deeds == ["GET", "POST"]
     await anna.aclose()
 
 

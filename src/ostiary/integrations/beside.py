@@ -178,6 +178,7 @@ def visit_for(connection: HTTPConnection) -> HostVisit:
     visit = here.visit
     if visit is None:
         visit = here.visit = here.auth.visit(scope, here.path)
+    visit.scope = scope
     visit.request = connection
     endpoint = scope.get("endpoint")
     if endpoint is not None:

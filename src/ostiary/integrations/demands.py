@@ -54,7 +54,7 @@ class HostVisit(Visit):
         read_form: Reads the fields of a form; asked only for a form that a live session sent without the header.
     """
 
-    __slots__ = ("_is_proven", "_standing", "endpoint", "pages", "read_form", "request")
+    __slots__ = ("_proven", "_standing", "endpoint", "pages", "read_form", "request")
 
     def __init__(self, edge: Edge, scope: Scope, path: str = "") -> None:
         super().__init__(edge, scope, path)
@@ -63,7 +63,7 @@ class HostVisit(Visit):
         self.pages = _PAGES
         self.read_form: Callable[[], Awaitable[Fields]] | None = None
         self._standing: Standing | None = None
-        self._is_proven = False
+        self._proven = ""
 
     async def prove(self) -> None:
         """The check that every guard which accepts a cookie owes (E3): unsafe calls need CSRF proof.
@@ -74,7 +74,8 @@ class HostVisit(Visit):
         Raises:
             Refused: `csrf_failed`.
         """
-        if self._is_proven:
+        method = self.scope.get("method", "websocket")
+        if self._proven == method:  # what runs inside of the host may have made another method of it
             return
         if self.scope["type"] == "websocket":
             headers = self.headers
@@ -83,10 +84,10 @@ class HostVisit(Visit):
             )
             if reason is not None:
                 raise Refused(CSRF_FAILED, reason, counted=False)
-        elif self.scope["method"] not in SAFE_METHODS:
+        elif method not in SAFE_METHODS:
             await self._find_token()
             await check_csrf(self)
-        self._is_proven = True
+        self._proven = method
 
     async def _find_token(self) -> None:
         """Look for the token in the form of a live session."""
@@ -186,7 +187,7 @@ class HostVisit(Visit):
     @property
     def known(self) -> Resolved | None:
         """The live session if it was asked for already, with the check that is owed; asks nothing."""
-        return self._resolved if self._is_proven else None
+        return self._resolved if self._proven else None
 
     async def standing(self) -> Standing:
         """What whoever asks may do now; one more query, once per request. A key never may more than its scopes say.
@@ -194,8 +195,8 @@ class HostVisit(Visit):
         Raises:
             Refused: as `proven_caller`.
         """
+        who = (await self.proven_caller()).principal
         if self._standing is None:
-            who = (await self.proven_caller()).principal
             core = self.edge.core
             self._standing = await core.authority.standing(core.database, who)
         return self._standing
