@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run notes notes-django test test-all check format bench docs messages screenshots system-packages clean
+.PHONY: help install run notes notes-django notes-flask test test-all check format bench docs messages screenshots system-packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ notes: install ## serve the FastAPI example on http://127.0.0.1:8000 with its da
 notes-django: install ## serve the Django example on http://127.0.0.1:8000 with its data in .data-notes-django (PORT=…)
 	$(BIN)/python -m examples.django_notes.manage migrate --no-input
 	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m uvicorn examples.django_notes.asgi:application --port $(PORT)
+
+notes-flask: install ## serve the Flask example on http://127.0.0.1:8000 with its data in .data-notes-flask (PORT=…)
+	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/flask --app examples.flask_notes.app run --port $(PORT)
 
 test: check system-packages node_modules/.installed ## the linters, then every test but the slow ones
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,11 +1,11 @@
-"""Owns real processes of the notes example, and people who use its API."""
+"""Owns real processes of the notes examples, and people who use its API."""
 
 import asyncio
 import re
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,24 +16,28 @@ from tests.support.ports import free_port
 from tests.support.server import PATIENCE, Server, launch
 from tests.support.tree import ROOT
 
-APP = "examples.fastapi_notes.app:app"
 CSRF = "ostiary-csrf"
+FASTAPI = (
+    sys.executable, "-W", "error", "-m", "uvicorn", "examples.fastapi_notes.app:app", "--app-dir", str(ROOT),
+    "--log-level", "debug",
+)  # fmt: skip
 
 
-def launch_notes(folder: Path, name: str = "notes") -> Server:
-    """Start the example on a free port with its data in a folder; several may share one."""
+def launch_notes(folder: Path, name: str = "notes", program: Sequence[str] = FASTAPI) -> Server:
+    """Start an example on a free port with its data in a folder; several may share one."""
     port, env = free_port(), shutil.which("env")
     assert env is not None
     surroundings = [f"NOTES_DATA={folder / 'data'}", f"NOTES_URL=http://127.0.0.1:{port}"]
-    uvicorn = [sys.executable, "-W", "error", "-m", "uvicorn", APP, "--app-dir", str(ROOT)]
-    program = [env, *surroundings, *uvicorn, "--log-level", "debug"]
-    return launch((), folder / f"{name}.log", port=port, settings={}, program=program)
+    whole = [env, *surroundings, *program]
+    return launch((), folder / f"{name}.log", port=port, settings={}, program=whole)
 
 
 @asynccontextmanager
-async def serving_notes(folder: Path, name: str = "notes") -> AsyncIterator[Server]:
-    """The example, answering; stopped at the end."""
-    server = launch_notes(folder, name)
+async def serving_notes(
+    folder: Path, name: str = "notes", program: Sequence[str] = FASTAPI
+) -> AsyncIterator[Server]:
+    """An example, answering; stopped at the end."""
+    server = launch_notes(folder, name, program)
     try:
         await answers(server)
         yield server
