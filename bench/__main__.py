@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import gauges, people, tokens, yardsticks
+from bench import gauges, keys, people, tokens, yardsticks
 from bench.load import Job, Load, ask
 from bench.report import RESULTS, Flood, Report, Route, keep, spread
 from bench.servers import Server, Servers
@@ -171,6 +171,7 @@ class Bench:
             took = [seconds * 1000 for seconds in gauges.import_seconds(module, plan.imports)]
             single.append((f"`import {module}`, ms", spread(took)))
         single += [(name, spread(took, 1)) for name, took in tokens.verifying(plan.rounds)]
+        single += [(name, spread(took, 1)) for name, took in keys.guarding(plan.rounds)]
         for kind in kinds:
             now = gauges.resident_mib(self._servers[kind.lower()].pid)
             single.append((f"memory of `ostiary serve`, {kind}: after its start, MiB", f"{fresh[kind]:.0f}"))

@@ -31,6 +31,8 @@ ROWS = (
     "the same token again",
     "the same by PyJWT",
     "the same by joserfc",
+    "a permission, by an API key",
+    "a mistyped API key",
     "memory of `ostiary serve`, SQLite: after its start, MiB",
 )
 

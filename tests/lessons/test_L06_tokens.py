@@ -8,6 +8,7 @@ import httpx2
 
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
+from tests.features.api_keys.stage import Host
 from tests.features.tokens.stage import ANNA, pair_of
 from tests.features.tokens.test_codes import BACK, SPA, VERIFIER, begin, code_in
 
@@ -56,6 +57,16 @@ async def reset(kit: Kit, secret: str) -> httpx2.Response:
     return await kit.browser().post("/auth/password/reset", json=body)
 
 
+async def key_header(kit: Kit, secret: str) -> httpx2.Response:
+    """Who asks at a host's route, by an API key."""
+    return await Host(kit).client(secret).get("/who")
+
+
+async def key_bearer(kit: Kit, secret: str) -> httpx2.Response:
+    """Who asks at a host's route, by an API key as Bearer token."""
+    return await Host(kit).client(bearer=secret).get("/key")
+
+
 # Where each is taken, and which secrets are good there.
 PLACES: dict[str, tuple[Place, frozenset[str]]] = {
     "session cookie": (session_cookie, frozenset({"session"})),
@@ -66,6 +77,8 @@ PLACES: dict[str, tuple[Place, frozenset[str]]] = {
     "attempt": (attempt, frozenset()),
     "link": (link, frozenset({"link"})),
     "reset": (reset, frozenset()),
+    "key header": (key_header, frozenset({"key"})),
+    "key bearer": (key_bearer, frozenset({"key"})),
 }
 
 
@@ -86,6 +99,7 @@ async def test_every_secret_everywhere(database_url: str, tmp_path: Path) -> Non
             "known browser": browser.cookies[cookies.known],
             "access": pair["access_token"],
             "refresh": pair["refresh_token"],
+            "key": (await browser.post("/auth/api-keys", json={"name": "Deploy"})).json()["key"],
             "code": code_in(await begin(browser)),
             "link": token,
             "digits": digits,
