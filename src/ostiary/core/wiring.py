@@ -43,7 +43,6 @@ class Parts:
     once: Once
     passwords: Passwords
     sessions: Sessions
-    api_keys: ApiKeys
     outbox: Outbox
     outgoing: Outgoing
     post: Post
@@ -57,6 +56,7 @@ class Core(Parts):
     factors: Factors
     tokens: Tokens
     codes: Codes
+    api_keys: ApiKeys
     feed: Feed
     door: Door
     kept: tuple["Kept", ...]

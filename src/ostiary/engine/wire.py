@@ -10,6 +10,7 @@ from ostiary.core.access.authority import Authority, Declared
 from ostiary.core.access.settings import AccessSettings
 from ostiary.core.accounts import accounts, profile, services
 from ostiary.core.accounts.claims import claims
+from ostiary.core.api_keys import keys as key_walk
 from ostiary.core.api_keys.keys import ApiKeys
 from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.change import Reactions, Subscriber, on
@@ -90,6 +91,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *doors.EVENTS,
     *token_walk.EVENTS,
     *token_codes.EVENTS,
+    *key_walk.EVENTS,
     *factor_events.EVENTS,
     *ENROLMENT_EVENTS,
     *REQUIREMENT_EVENTS,
@@ -148,7 +150,6 @@ def wire(
         settings.of(HttpSettings).base_url,
         _page(settings, ribs, "/recover"),
     )
-    throttle = Throttle(world, ring, settings.of(ThrottleSettings))
     parts = Parts(
         world=world,
         settings=settings,
@@ -156,7 +157,7 @@ def wire(
         authority=Authority(world, declared or Declared(), settings.of(AccessSettings).default_role),
         ring=ring,
         signing=SigningKeys(ring),
-        throttle=throttle,
+        throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
         once=Once(world, ring),
         passwords=Passwords(
             world,
@@ -167,13 +168,6 @@ def wire(
             scheme=scheme,
         ),
         sessions=Sessions(world, database, settings.of(SessionSettings)),
-        api_keys=ApiKeys(
-            world,
-            database,
-            throttle,
-            settings.of(ApiKeySettings),
-            is_on=any(rib.takes_api_keys for rib in ribs),
-        ),
         outbox=outbox,
         outgoing=outgoing,
         post=Post(outbox, composer),
@@ -205,6 +199,12 @@ def wire(
         factors.requirement.holds_back,
         needs_proof=policy.require_verified_email,
     )
+    api_keys = ApiKeys(
+        runner,
+        factors.requirement,
+        settings.of(ApiKeySettings),
+        is_on=any(rib.takes_api_keys for rib in ribs),
+    )
     codes = Codes(runner, parts.once, parts.sessions, tokens)
     door = Door(runner, ring, parts.once, parts.sessions, signin, _ways(ribs), factors, policy, tokens)
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
@@ -214,6 +214,7 @@ def wire(
         factors=factors,
         tokens=tokens,
         codes=codes,
+        api_keys=api_keys,
         feed=Feed(world, database, ring, parts.signing, waiting, issuer),
         door=door,
         kept=kept(ribs),

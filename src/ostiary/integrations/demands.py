@@ -35,7 +35,7 @@ from ostiary.kernel.settings import Rate
 
 Fields = tuple[tuple[str, str], ...]
 Subject = str | tuple[str, ...]
-By = Literal["network", "account"] | Callable[[Any], Subject | Awaitable[Subject]]
+By = Literal["network", "account", "caller"] | Callable[[Any], Subject | Awaitable[Subject]]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
@@ -289,7 +289,8 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Demand:
     Args:
         rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window.
         by: Whom it counts: `network` (an IPv4 address or an IPv6 /64), `account` (whoever is not signed in is refused),
-            or your own function from the framework's request to text, or to several texts.
+            `caller` (each API key by itself, and people by account), or your own function from the framework's request
+            to text, or to several texts.
         name: Guards of one name and rate share their count, and the headers name it. Without one every function that
             answers requests has a count of its own.
 
@@ -300,8 +301,8 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Demand:
         parsed = Rate.parse(rate)
     except ValueError as error:
         raise Misuse(f"rate_limit({rate!r}): {error}") from None
-    if by not in ("network", "account") and not callable(by):
-        raise Misuse(f'rate_limit(by={by!r}): write "network", "account", or give a function')
+    if by not in ("network", "account", "caller") and not callable(by):
+        raise Misuse(f'rate_limit(by={by!r}): write "network", "account", "caller", or give a function')
     if name and not _NAME.fullmatch(name):
         raise Misuse(f"rate_limit(name={name!r}): up to 64 lower-case letters, digits, - and _")
 
@@ -320,8 +321,11 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Demand:
 async def _subject(visit: HostVisit, by: By) -> str:
     if by == "network":
         return visit.origin.network
-    if by == "account":
-        return _whole("account", (await visit.proven_caller()).account.id)
+    if by == "account" or by == "caller":  # noqa: PLR1714 - mypy narrows no tuple
+        who = (await visit.proven_caller()).principal
+        if by == "caller" and who.api_key_id is not None:
+            return _whole("api_key", who.api_key_id)
+        return _whole("account", who.account_id)
     found = by(visit.request)
     if inspect.isawaitable(found):
         found = await found

@@ -237,4 +237,4 @@ def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Any:
     async def counted(connection: HTTPConnection) -> None:
         await demand(beside.visit_for(connection))
 
-    return _behind_sign_in(demand) if by == "account" else _Guard(counted, demand=demand)
+    return _behind_sign_in(demand) if by in ("account", "caller") else _Guard(counted, demand=demand)

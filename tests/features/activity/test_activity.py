@@ -38,6 +38,7 @@ WORDLESS = {
     "alert_failed": "names no account",
     "role_defined": "is about the deployment",
     "role_dropped": "is about the deployment",
+    "api_key_refused": "names no account",
     "service_created": "a service has no owner who reads",
     "claim_issued": "is about the deployment",
     "key_rotated": "is about the deployment",

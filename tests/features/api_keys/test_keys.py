@@ -17,8 +17,9 @@ from ostiary.core.access.policy import PolicyBook
 from ostiary.core.access.roles import Role, RoleBook
 from ostiary.core.accounts.accounts import Status
 from ostiary.core.api_keys import store
-from ostiary.features.api_keys import flow
+from ostiary.features.api_keys import flow, operator
 from ostiary.features.api_keys.wish import Wish, judge
+from ostiary.integrations.fastapi import rate_limit
 from ostiary.kernel.errors import Refused
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.world import World, from_micros
@@ -38,6 +39,7 @@ from tests.features.api_keys.stage import (
     resolve,
     take,
 )
+from tests.features.totp.stage import begun, confirm
 from tests.security.stage import drained
 from tests.support.secrets import nothing_leaks
 from tests.support.statements import statements_of
@@ -270,6 +272,66 @@ async def test_from_its_networks_only(kit: Kit) -> None:
         assert (answer.status_code, code_of(answer)) == ((200, "") if is_in else (401, "api_key_invalid")), ip
     forged = {"x-forwarded-for": "203.0.113.9"}
     assert (await host.client(made["key"], ip="192.0.2.1", **forged).get("/who")).status_code == 401
+
+
+async def test_the_owner_finds_what_was_refused(kit: Kit) -> None:
+    """A genuine key from elsewhere stands in the activity, once an hour; a wrong one in the journal, and nobody's."""
+    anna = await owner(kit)
+    made = await make(anna, networks=["203.0.113.0/24"])
+    client = Host(kit).client(made["key"])
+    for _ in range(3):
+        assert code_of(await client.get("/who")) == "api_key_invalid"
+    assert (await journalled(kit)).count("api_key_misplaced") == 1
+    kit.clock.turn(timedelta(hours=1))
+    assert code_of(await client.get("/who")) == "api_key_invalid"
+    assert code_of(await Host(kit).client(never_made(kit, made["id"])).get("/who")) == "api_key_invalid"
+    events = await journalled(kit)
+    assert (events.count("api_key_misplaced"), events.count("api_key_refused")) == (2, 1)
+    anna = await kit.sign_in(ANNA)
+    told = (await anna.get("/auth/account/activity")).text
+    assert told.count("The API key “Deploy” was used from an address that it does not allow.") == 2
+    assert (await resolve(kit, made["key"], "203.0.113.1")).key.last_used_at is None, "a refusal is no use"
+
+
+async def test_a_second_factor_is_required_by_now(database_url: str, tmp_path: Path) -> None:
+    """Once the grace is over, keys that one factor made are refused; those of two, and of services, are not."""
+    given: dict[str, Any] = {"require_factor": "everybody", "factor_grace": "1h"}
+    async with keyed(tmp_path, database=database_url, clock=StoppedClock(), **given) as kit:
+        anna = await owner(kit)
+        weak = await make(anna)
+        service = await operator.create_for_service(kit.engine.core, "ci", Wish("Fetch"))
+        app = await begun(kit, anna)
+        assert (await confirm(anna, app)).status_code == 200
+        strong = await make(anna, name="Strong")
+        successor = (await anna.post(f"/auth/api-keys/{weak['id']}/rotate")).json()
+        for key in (weak, strong, successor):
+            assert (await resolve(kit, key["key"])).key.id == key["id"]
+        kit.clock.turn(timedelta(hours=1))
+        with pytest.raises(Refused, match="second factor") as refused:
+            await resolve(kit, weak["key"])
+        assert refused.value.code.name == "api_key_invalid"
+        for key in (strong, successor):
+            assert (await resolve(kit, key["key"])).key.id == key["id"]
+        await resolve(kit, service.text.reveal())
+
+
+async def test_each_key_has_a_rate_of_its_own(kit: Kit) -> None:
+    """`rate_limit(by="caller")` counts each key by itself, and people by account."""
+    anna = await owner(kit)
+    first, second = await make(anna), await make(anna)
+    host = Host(kit)
+
+    @host.app.get("/slow", dependencies=[rate_limit("2/h", by="caller")])
+    async def slow() -> str:
+        return "slow"
+
+    for made in (first, second):
+        client = host.client(made["key"])
+        assert [(await client.get("/slow")).status_code for _ in range(3)] == [200, 200, 429]
+    person = host.client()
+    person.cookies.update(anna.cookies)
+    assert (await person.get("/slow")).status_code == 200
+    assert code_of(await host.client().get("/slow")) == "not_authenticated"
 
 
 async def test_two_credentials(kit: Kit) -> None:

@@ -4,7 +4,8 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import orjson
@@ -14,15 +15,20 @@ from ostiary.core.accounts.store import AccountRow
 from ostiary.core.api_keys import store
 from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.api_keys.store import KeyRow
+from ostiary.core.change import Change
+from ostiary.core.flow import Runner
+from ostiary.core.signin.requirement import Requirement
+from ostiary.core.signin.steps import TWO_FACTORS
 from ostiary.core.throttle.limits import Hit, Window
-from ostiary.core.throttle.throttle import Throttle
 from ostiary.kernel.errors import Refused, Unavailable, code
+from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
-from ostiary.kernel.world import World, from_micros, span_micros
+from ostiary.kernel.settings import Rate
+from ostiary.kernel.world import from_micros, span_micros
 from ostiary.protocols import api_key
-from ostiary.storage.database import Database, Transaction
+from ostiary.storage.database import Transaction
 
 MISSING: Final = code(
     "api_key_missing", 401, "An API key is needed.", "Send it as `X-API-Key`, or as Bearer token."
@@ -43,11 +49,26 @@ PERSON_REQUIRED: Final = code(
     "Only people can do this.",
     "The API key belongs to a service, which is nobody's account.",
 )
+REFUSED: Final = EventType(
+    "api_key_refused",
+    "Somebody sent an API key that nobody has, or one with another secret.",
+    Severity.NOTICE,
+    ("key",),
+)
+MISPLACED: Final = EventType(
+    "api_key_misplaced",
+    "A genuine API key came from an address that it does not allow; told once an hour for each key.",
+    Severity.WARNING,
+    ("key", "name"),
+    words="The API key “{name}” was used from an address that it does not allow.",
+)
+EVENTS: Final = (REFUSED, MISPLACED)
 # How the person behind it was proven: nobody was. So no policy that wants two factors takes a key for them.
 AMR: Final = ("api_key",)
 ACR: Final = "0"
 
 _TOUCH_EVERY: Final = span_micros(timedelta(seconds=60))
+_MISPLACED: Final = Window("api_key_misplaced", Rate(1, timedelta(hours=1)), by_network=False)
 _KEPT: Final = timedelta(days=30)
 _NO_HASH: Final = bytes(32)
 _log: Final = logging.getLogger("ostiary.api_keys")
@@ -125,15 +146,19 @@ def is_within(ip: str, networks: tuple[str, ...]) -> bool:
         address = ip_address(ip)
     except ValueError:
         return False
-    return any(address in ip_network(network) for network in networks)
+    return any(address in network for network in _parsed(networks))
 
 
-def judge(row: KeyRow, account: Account, epoch: int, ip: str, now: int) -> Refused | None:
-    """Why a genuine key is refused; None when it is not. Pure.
+@lru_cache(maxsize=1024)
+def _parsed(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(network) for network in networks)
+
+
+def judge(row: KeyRow, account: Account, epoch: int, now: int) -> Refused | None:
+    """Why a genuine key is refused, wherever it comes from; None when it is not. Pure.
 
     Args:
         epoch: The account's when the key was made.
-        ip: Where the request comes from.
         now: UTC microseconds.
     """
     if row.revoked_at is not None:
@@ -144,8 +169,6 @@ def judge(row: KeyRow, account: Account, epoch: int, ip: str, now: int) -> Refus
         return Refused(INVALID, "the account is to be deleted", counted=False)
     if row.expires_at is not None and now >= row.expires_at:
         return Refused(EXPIRED, "expired, or rotated and past its overlap", counted=False)
-    if not is_within(ip, tuple(orjson.loads(row.networks))):
-        return Refused(INVALID, "not from this address", counted=False)
     return None
 
 
@@ -153,19 +176,19 @@ class ApiKeys:
     """Finds out whom keys speak for.
 
     Args:
-        world: The clock.
-        database: Where they live.
-        throttle: Counts wrong ones.
+        runner: Runs flows.
+        requirement: Of whom a second factor is required.
         settings: The limit of wrong ones.
         is_on: Whether keys are taken at all; without the rib nobody could see or revoke one.
     """
 
     def __init__(
-        self, world: World, database: Database, throttle: Throttle, settings: ApiKeySettings, *, is_on: bool
+        self, runner: Runner, requirement: Requirement, settings: ApiKeySettings, *, is_on: bool
     ) -> None:
-        self._world = world
-        self._database = database
-        self._throttle = throttle
+        self._runner = runner
+        self._world = runner.world
+        self._database = runner.database
+        self._requirement = requirement
         self._window = Window("api_key", settings.api_key_failures_per_network)
         self.is_on: Final = is_on
 
@@ -182,22 +205,48 @@ class ApiKeys:
         if presented is None:
             raise Refused(INVALID, "malformed, or its checksum is wrong", counted=False)
         hit = Hit(self._window, origin.network)
-        self._throttle.refuse_full(origin, [hit])
+        self._runner.throttle.refuse_full(origin, [hit])
         columns = await self._database.one(store.RESOLVE, id=presented.id)
         width = store.KEY_WIDTH
         # The same work for an id that nobody has.
         is_genuine = Secret(hash_of(presented.text)).matches(columns[width] if columns else _NO_HASH)
         if columns is None or not is_genuine:
-            await self._throttle.reserve(self._database, origin, [hit])
-            raise Refused(INVALID, "unknown, or its secret is wrong", counted=False)
+            async with self._runner.flow(origin) as flow:
+                await flow.reserve(hit)
+                raise Refused(
+                    INVALID, "unknown, or its secret is wrong", events=(REFUSED(key=presented.shown),)
+                )
         row, account = KeyRow(*columns[:width]), from_row(AccountRow(*columns[width + 2 :]))
         now = self._world.micros()
-        refused = judge(row, account, columns[width + 1], origin.ip, now)
+        refused = judge(row, account, columns[width + 1], now)
         if refused is not None:
             raise refused
+        if not is_within(origin.ip, tuple(orjson.loads(row.networks))):
+            await self._note_misplaced(origin, hit, row)
+            raise Refused(INVALID, "not from this address", counted=False)
+        if await self._lacks_factor(row, account):
+            raise Refused(INVALID, "made without the second factor that is required by now", counted=False)
         if now - (row.last_used_at or 0) >= _TOUCH_EVERY:
             await self._touch(row, now)
         return _resolved(from_key_row(row), account)
+
+    async def _note_misplaced(self, origin: Origin, hit: Hit, row: KeyRow) -> None:
+        """Let the owner find it among what has happened, once an hour, however often it is tried."""
+
+        async def work(change: Change) -> None:
+            if await self._runner.throttle.fits(change.tx, _MISPLACED, row.id):
+                await change.emit(MISPLACED(row.account_id, key=row.shown, name=row.name))
+
+        async with self._runner.flow(origin) as flow:
+            await flow.reserve(hit)
+            await flow.change(work)
+
+    async def _lacks_factor(self, row: KeyRow, account: Account) -> bool:
+        """Whether the key was made by less than its owner must show by now (S-A16); asked only where that can be."""
+        if not self._requirement.is_on or account.is_service or row.acr == TWO_FACTORS:
+            return False
+        needed_from = await self._requirement.needed_from(self._database, account.id)
+        return needed_from is not None and self._world.now() >= needed_from
 
     async def _touch(self, row: KeyRow, now: int) -> None:
         try:

@@ -28,6 +28,7 @@ api_key: Final = sa.Table(
     moment("last_used_at", nullable=True),
     moment("revoked_at", nullable=True),
     text("rotated_to", nullable=True),
+    text("acr", nullable=True),  # the class of the session that made it; none: of before this was kept
     sa.Index("ix_api_key_account_id", "account_id"),
     sa.Index("ix_api_key_expires_at", "expires_at"),
     sa.Index("ix_api_key_revoked_at", "revoked_at"),
@@ -49,6 +50,7 @@ class KeyRow:
     last_used_at: int | None
     revoked_at: int | None
     rotated_to: str | None
+    acr: str | None
 
 
 _columns = (
@@ -63,6 +65,7 @@ _columns = (
     api_key.c.last_used_at,
     api_key.c.revoked_at,
     api_key.c.rotated_to,
+    api_key.c.acr,
 )
 KEY_WIDTH: Final = len(_columns)
 _primary = identifier.alias("primary_email")

@@ -108,7 +108,9 @@ async def create(core: Core, origin: Origin, who: Principal, wish: Wish) -> Made
 
     async def work(change: Change) -> Made:
         account = await core.factors.hold(change, who)
-        return await make(core, change, account, wanted, await core.authority.standing(change, who), OWNER)
+        return await make(
+            core, change, account, wanted, await core.authority.standing(change, who), OWNER, who.acr
+        )
 
     async with core.runner.flow(origin) as flow:
         flow.concerns(who.account_id)
@@ -127,7 +129,7 @@ async def rotate(core: Core, origin: Origin, who: Principal, key_id: str) -> Mad
 
     async def work(change: Change) -> Made:
         account = await core.factors.hold(change, who)
-        return await succeed(core, change, account, key_id, OWNER)
+        return await succeed(core, change, account, key_id, OWNER, who.acr)
 
     async with core.runner.flow(origin) as flow:
         flow.concerns(who.account_id)
@@ -154,7 +156,13 @@ async def revoke(core: Core, origin: Origin, who: Principal, key_id: str) -> Non
 
 
 async def make(
-    core: Core, change: Change, account: Account, wanted: Wish, standing: Standing, by: str
+    core: Core,
+    change: Change,
+    account: Account,
+    wanted: Wish,
+    standing: Standing,
+    by: str,
+    acr: str | None = None,
 ) -> Made:
     """Write a key for an account whose row is locked.
 
@@ -162,6 +170,7 @@ async def make(
         wanted: As it was judged.
         standing: The account's.
         by: For the journal.
+        acr: How strong the session is that makes it; None where no person does.
 
     Raises:
         Refused: `api_key_scope_denied` or `api_key_limit`.
@@ -171,14 +180,16 @@ async def make(
     alive = await change.one(store.ALIVE, of_account=account.id, now=change.micros)
     if (alive or 0) >= settings_of(core).api_keys_per_account:
         raise Refused(LIMIT, "as many as there may be", counted=False)
-    made = await _add(core, change, account, wanted)
+    made = await _add(core, change, account, wanted, acr)
     await change.emit(
         CREATED_EVENT(account.id, key=made.key.shown, name=wanted.name, scopes=list(wanted.scopes), by=by)
     )
     return made
 
 
-async def succeed(core: Core, change: Change, account: Account, key_id: str, by: str) -> Made:
+async def succeed(
+    core: Core, change: Change, account: Account, key_id: str, by: str, acr: str | None = None
+) -> Made:
     """Give a key a successor; the account's row is locked, so a second rotation finds what the first has done.
 
     Raises:
@@ -190,7 +201,7 @@ async def succeed(core: Core, change: Change, account: Account, key_id: str, by:
     if row.rotated_to is not None:
         raise Refused(ROTATED, "rotated before", counted=False)
     old = from_key_row(row)
-    made = await _add(core, change, account, Wish(old.name, old.scopes, old.networks, old.expires_at))
+    made = await _add(core, change, account, Wish(old.name, old.scopes, old.networks, old.expires_at), acr)
     found = await change.run(
         store.ROTATE,
         of_id=key_id,
@@ -219,7 +230,7 @@ async def end(change: Change, account_id: str, key_id: str, by: str) -> None:
     await change.emit(REVOKED_EVENT(account_id, key=row.shown, name=row.name, by=by))
 
 
-async def _add(core: Core, change: Change, account: Account, wanted: Wish) -> Made:
+async def _add(core: Core, change: Change, account: Account, wanted: Wish, acr: str | None) -> Made:
     settings = settings_of(core)
     secret = Secret(change.world.bytes(api_key.SECRET_BYTES))
     text = api_key.write(settings.api_key_prefix, settings.api_key_environment, change.world.id(), secret)
@@ -235,6 +246,7 @@ async def _add(core: Core, change: Change, account: Account, wanted: Wish) -> Ma
         None,
         None,
         None,
+        acr,
     )
     await change.run(
         store.ADD,
@@ -251,6 +263,7 @@ async def _add(core: Core, change: Change, account: Account, wanted: Wish) -> Ma
         last_used_at=None,
         revoked_at=None,
         rotated_to=None,
+        acr=acr,
     )
     return Made(from_key_row(row), text.text)
 
