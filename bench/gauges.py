@@ -23,6 +23,12 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def tree_cpu_seconds(pid: int) -> float:
+    """The same of a process and all that it has started and that still run."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return cpu_seconds(pid) + sum(tree_cpu_seconds(int(child)) for child in children)
+
+
 def resident_mib(pid: int) -> float:
     """Resident memory of a process."""
     words = Path(f"/proc/{pid}/status").read_text()

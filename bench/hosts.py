@@ -2,18 +2,27 @@
 
 import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
+from django import setup
+from django.conf import settings as django_settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.http import JsonResponse
+from django.urls import path
 from fastapi import FastAPI
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bench.yardsticks import config
-from ostiary.integrations import fastapi, starlette
+from ostiary.integrations import django, fastapi, flask, starlette
+from ostiary.kernel.world import World
 
 ROLES: Final = (fastapi.Role("reader", ("notes:read",)),)
 _HELLO: Final = {"hello": "world"}
@@ -47,21 +56,97 @@ def _in_starlette(settings: dict[str, Any]) -> Starlette:
     return app
 
 
-HOSTS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
-    "fastapi": _in_fastapi,
-    "starlette": _in_starlette,
+def _in_flask(settings: dict[str, Any]) -> Flask:
+    app = Flask(__name__)
+
+    @app.get("/bare")
+    def bare() -> dict[str, str]:
+        return _HELLO
+
+    @app.get("/user")
+    @flask.signed_in
+    def user() -> dict[str, str]:
+        return _HELLO
+
+    @app.get("/may")
+    @flask.requires("notes:read")
+    def may() -> dict[str, str]:
+        return _HELLO
+
+    flask.Ostiary(roles=ROLES, **settings).init_app(app)
+    return app
+
+
+def _hello(_: Any) -> JsonResponse:
+    return JsonResponse(_HELLO)
+
+
+async def _async_hello(_: Any) -> JsonResponse:
+    return JsonResponse(_HELLO)
+
+
+def _django(settings: dict[str, Any], view: Any) -> None:
+    """Configure a project whose views are all this one."""
+    urls = types.ModuleType("bench_urls")
+    urls.urlpatterns = [  # type: ignore[attr-defined]
+        path("bare", view),
+        path("user", django.signed_in()(view)),
+        path("may", django.requires("notes:read")(view)),
+    ]
+    django_settings.configure(
+        ALLOWED_HOSTS=["*"],
+        INSTALLED_APPS=["ostiary.integrations.django"],
+        MIDDLEWARE=[
+            "ostiary.integrations.django.OstiaryMiddleware",
+            "django.middleware.common.CommonMiddleware",  # says how long answers are
+        ],
+        OSTIARY=django.Ostiary(roles=ROLES, **settings),
+        ROOT_URLCONF=urls,
+        SECRET_KEY=World().token(32).reveal(),
+    )
+    setup()
+
+
+def _in_django_asgi(settings: dict[str, Any]) -> Any:
+    _django(settings, _async_hello)
+    return django.asgi(get_asgi_application())
+
+
+def _in_django_wsgi(settings: dict[str, Any]) -> Any:
+    _django(settings, _hello)
+    return django.wsgi(get_wsgi_application())
+
+
+_MAKERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "FastAPI": _in_fastapi,
+    "Starlette": _in_starlette,
+    "Django, ASGI": _in_django_asgi,
+    "Django, WSGI": _in_django_wsgi,
+    "Flask": _in_flask,
 }
+HOSTS: Final = tuple(_MAKERS)
+_SYNCHRONOUS: Final = frozenset({"Django, WSGI", "Flask"})
+
+
+def made(name: str) -> Any:
+    """The application in a framework, on the SQLite file in the folder of the environment."""
+    return _MAKERS[name]({"data": os.environ["OSTIARY_DATA"], "dev": True, "default_role": "reader"})
 
 
 def main(name: str, port: int) -> None:
-    """Serve one until told to stop."""
-    settings = {
-        "data": os.environ["OSTIARY_DATA"],
-        "dev": True,
-        "default_role": "reader",
-        "base_url": f"http://127.0.0.1:{port}",
-    }
-    uvicorn.Server(config(HOSTS[name](settings), port, lifespan=True)).run()
+    """Serve one until told to stop: by uvicorn, or by one process of gunicorn with eight threads."""
+    if name in _SYNCHRONOUS:
+        options = [
+            "--threads",
+            "8",
+            "--keep-alive",
+            "60",
+            "--no-control-socket",
+            "--bind",
+            f"127.0.0.1:{port}",
+        ]
+        os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *options, f"bench.hosts:made({name!r})"])
+    uvicorn.Server(config(made(name), port, lifespan=True)).run()
 
 
 if __name__ == "__main__":

@@ -80,8 +80,9 @@ def test_a_run_replaces_its_own_section() -> None:
         (
             "guards",
             (
-                "| fastapi, /user by cookie | ",
-                "| starlette, /may by token | ",
+                "| FastAPI: /user by cookie | ",
+                "| Flask: /may by token | ",
+                "| Django, ASGI: /may by token | ",
                 "| a thing that a policy allows | ",
                 "| SQLite: `where`, one query | ",
             ),
