@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.notes import answers, signed_in
+from tests.support.gunicorn import gunicorn
 from tests.support.ports import free_port
 from tests.support.server import Server, environment, launch
 from tests.support.tree import ROOT
@@ -20,13 +20,7 @@ from tests.support.tree import ROOT
 UVICORN = (
     sys.executable, "-W", "error", "-m", "uvicorn", "examples.django_notes.asgi:application", "--app-dir", str(ROOT)
 )  # fmt: skip
-# It knows no --port: that is $1 of the script, and $2 the number.
-_SCRIPT = (
-    f"exec {shlex.quote(sys.executable)} -W error -m gunicorn examples.django_notes.wsgi"
-    f" --chdir {shlex.quote(str(ROOT))} --bind 127.0.0.1:$2"
-    " --preload --workers 2 --threads 4 --no-control-socket"
-)
-GUNICORN = ("/bin/sh", "-c", _SCRIPT, "gunicorn")
+GUNICORN = gunicorn("examples.django_notes.wsgi", "--preload", "--workers", "2", "--threads", "4")
 HTML = {"accept": "text/html", "sec-fetch-mode": "navigate"}
 
 

@@ -395,6 +395,28 @@ async def test_the_whole_site_is_guarded(kit: Kit, neighbour: str | None) -> Non
             assert (await ben.get("/closed")).json()["permission"] == "staff:enter"
 
 
+async def test_security_headers_fill_what_is_missing(kit: Kit) -> None:
+    """What the project and Django set stays; the nonce of the policy is the page's, another one each time."""
+
+    async def page(request: Any) -> HttpResponse:
+        return HttpResponse(request.csp_nonce, headers={"X-Frame-Options": "SAMEORIGIN"})
+
+    own = {"csp": "script-src 'nonce-{nonce}'", "headers": {"Permissions-Policy": None, "X-More": "yes"}}
+    headers = "ostiary.integrations.django.SecurityHeaders"
+    middleware = [headers, "django.middleware.security.SecurityMiddleware", MIDDLEWARE]
+    changed = {"OSTIARY": Ostiary(kit.engine), "SECURE_REFERRER_POLICY": "origin"}
+    with project(path("page", page), middleware=middleware, OSTIARY_SECURITY_HEADERS=own, **changed):
+        async with visiting(application(kit), kit) as client:
+            first, second = [await client.get("/page") for _ in range(2)]
+    assert first.text != second.text
+    for answer in (first, second):
+        assert answer.headers["content-security-policy"] == f"script-src 'nonce-{answer.text}'"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+        assert answer.headers["referrer-policy"] == "origin"
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert (answer.headers["x-more"], "permissions-policy" in answer.headers) == ("yes", False)
+
+
 async def test_templates_know_who_asks(kit: Kit) -> None:
     """The context processor gives user and field, in a thread or after `await`; it never stops the event loop."""
 

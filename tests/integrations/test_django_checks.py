@@ -92,6 +92,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "guard outside": ({"middleware": [GUARD, MIDDLEWARE]}, "ostiary.E003", "who asks"),
     "public path": ({"OSTIARY_PUBLIC_PATHS": ["about*"]}, "ostiary.E007", "'about*'"),
     "public text": ({"OSTIARY_PUBLIC_PATHS": "/about"}, "ostiary.E007", "list"),
+    "header": ({"OSTIARY_SECURITY_HEADERS": {"csp": "a\nb"}}, "ostiary.E008", "its value is none"),
+    "header's setting": ({"OSTIARY_SECURITY_HEADERS": {"cps": ""}}, "ostiary.E008", "cps"),
     "session cookie": ({"SESSION_COOKIE_NAME": "__Host-ostiary"}, "ostiary.E006", "SESSION_COOKIE_NAME"),
     "csrf cookie": ({"CSRF_COOKIE_NAME": "__Host-ostiary-csrf"}, "ostiary.E006", "CSRF_COOKIE_NAME"),
     "csrf header": ({"CSRF_HEADER_NAME": "HTTP_X_CSRF_TOKEN"}, "ostiary.E006", "CSRF_HEADER_NAME"),

@@ -1,6 +1,7 @@
 """Django under WSGI: the same guards before every kind of view, over real HTTP, with one engine in the background."""
 
 import asyncio
+import os
 import re
 import socket
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from django.core.management import ManagementUtility, call_command
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
@@ -173,6 +175,33 @@ def test_a_project_tests_itself_with_djangos_client(auth: Ostiary) -> None:
         with project(*URLS, middleware=SITE, OSTIARY=auth):
             assert client.get("/nowhere").status_code == 404
             assert Client().get("/nowhere").status_code == 401
+
+
+def test_the_commands_of_ostiary_are_commands_of_the_project(
+    auth: Ostiary, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`manage.py ostiary …` works on the project's own settings, and ends as the program does."""
+
+    def typed(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            ManagementUtility(["manage.py", "ostiary", *arguments]).execute()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, "".join(capsys.readouterr())
+
+    mask = os.umask(0o077)  # which the program sets, too
+    with project(OSTIARY=auth), served(wsgi(get_wsgi_application())) as port:
+        with signed_in(auth, f"http://127.0.0.1:{port}"):
+            assert typed("roles", "grant", ANNA, "editor")[0] == 0  # a role of the program's
+        code, words = typed("roles", "explain", ANNA, "notes:read")
+        assert (code, "editor" in words) == (0, True)
+        assert typed("roles", "explain", ANNA, "users:delete")[0] == 1
+        assert typed("roles", "grant", "nobody@example.com", "editor")[0] == 2
+        assert "manage.py ostiary" in typed("roles", "--help")[1]
+        with pytest.raises(SystemExit) as ended:
+            call_command("ostiary", "roles", "list", "--json")
+        assert (ended.value.code, "editor" in capsys.readouterr().out) == (0, True)
+        assert call(auth.profile, "nobody") is None  # and the engine begins again
+    os.umask(mask)
 
 
 def test_what_is_missing_is_named(auth: Ostiary) -> None:

@@ -46,7 +46,7 @@ from ostiary.integrations.django.guards import (
     signed_in,
 )
 from ostiary.integrations.django.here import Here
-from ostiary.integrations.django.middleware import OstiaryMiddleware, RequireSignIn
+from ostiary.integrations.django.middleware import OstiaryMiddleware, RequireSignIn, SecurityHeaders
 from ostiary.integrations.django.wsgi import wsgi
 from ostiary.integrations.host import Ostiary
 
@@ -61,6 +61,7 @@ __all__ = [
     "ProfileField",
     "RequireSignIn",
     "Role",
+    "SecurityHeaders",
     "Standing",
     "User",
     "asgi",

@@ -7,6 +7,7 @@ ostiary.E004  paths of the project that are ostiary's
 ostiary.E005  development settings in production (`check --deploy`)
 ostiary.E006  names of cookies or headers that collide
 ostiary.E007  paths in OSTIARY_PUBLIC_PATHS that are none
+ostiary.E008  OSTIARY_SECURITY_HEADERS that are none
 ostiary.W001  paths that differ from ostiary's by the slash at the end alone
 ostiary.W002  Django and ostiary disagree about proxies
 ostiary.W003  Django would refuse requests to ostiary's base URL
@@ -22,10 +23,16 @@ from django.utils.module_loading import import_string
 
 from ostiary.engine.settings import EngineSettings
 from ostiary.integrations.django.configured import configured
-from ostiary.integrations.django.middleware import PUBLIC_PATHS, OstiaryMiddleware, RequireSignIn
+from ostiary.integrations.django.middleware import (
+    PUBLIC_PATHS,
+    SECURITY_HEADERS,
+    OstiaryMiddleware,
+    RequireSignIn,
+)
 from ostiary.integrations.django.paths import collisions, near_collisions
 from ostiary.integrations.host import Ostiary
 from ostiary.integrations.paths import Prefixes
+from ostiary.integrations.security_headers import Hardening
 from ostiary.kernel.errors import Misuse
 
 Check = Callable[..., Sequence[CheckMessage]]
@@ -95,6 +102,16 @@ def check_public_paths(**_: Any) -> list[CheckMessage]:
     except Misuse as error:
         hint = f'Write {PUBLIC_PATHS} as a list of paths, such as ["/", "/about"].'
         return [Error(f"{PUBLIC_PATHS}: {error}", hint=hint, id="ostiary.E007")]
+    return []
+
+
+def check_headers(**_: Any) -> list[CheckMessage]:
+    """E008: security headers are headers."""
+    try:
+        Hardening(**getattr(settings, SECURITY_HEADERS, {}))
+    except (Misuse, TypeError) as error:
+        hint = f"{SECURITY_HEADERS} is a dictionary of `csp`, `hsts` and `headers`."
+        return [Error(f"{SECURITY_HEADERS}: {error}", hint=hint, id="ostiary.E008")]
     return []
 
 
@@ -193,6 +210,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_settings,
     check_middleware,
     check_public_paths,
+    check_headers,
     check_paths,
     check_names,
     check_proxies,

@@ -1,6 +1,6 @@
-"""Owns the middleware of a Django project: `request.ostiary`, the answer to refusals, and a guard of the whole site.
+"""Owns the middleware of a Django project: `request.ostiary`, a guard of the whole site, and security headers.
 
-Both run as coroutines or in threads, whichever their neighbours make of them.
+All run as coroutines or in threads, whichever their neighbours make of them.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,15 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
 from ostiary.integrations.demands import HostVisit
+from ostiary.integrations.django.configured import configured
 from ostiary.integrations.django.guards import PUBLIC, Guard, signed_in
 from ostiary.integrations.django.here import Here, here_of
 from ostiary.integrations.paths import Prefixes
+from ostiary.integrations.security_headers import Hardening
 from ostiary.kernel.errors import Refused, Unavailable
 
 PUBLIC_PATHS: Final = "OSTIARY_PUBLIC_PATHS"
+SECURITY_HEADERS: Final = "OSTIARY_SECURITY_HEADERS"
 
 
 class _Middleware:
@@ -124,6 +127,41 @@ class RequireSignIn(_Middleware):
         visit.endpoint = f"{type(self).__module__}.{type(self).__qualname__}"
         for guard in self.guards:
             await guard.demand(visit)
+
+
+class SecurityHeaders(_Middleware):
+    """Adds the security headers that a response lacks; what the project or Django has set is never changed.
+
+    `OSTIARY_SECURITY_HEADERS` may hold ``csp``, ``hsts`` and ``headers``, see `Hardening`. With ``{nonce}`` in the
+    policy, `request.csp_nonce` is what this response's scripts and styles carry.
+
+    Args:
+        get_response: What runs inside.
+
+    Raises:
+        Misuse: a header's name or value is none.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        self._hardening = Hardening(**getattr(settings, SECURITY_HEADERS, {}))
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Run what is inside, and add what is missing."""
+        request.csp_nonce = self._hardening.new_nonce() if self._hardening.has_nonce else ""  # type: ignore[attr-defined]
+        if self._is_async:
+            return self._asynchronous(request)
+        return self._hardened(request, self._get_response(request))
+
+    async def _asynchronous(self, request: HttpRequest) -> Any:
+        return self._hardened(request, await self._get_response(request))
+
+    def _hardened(self, request: Any, response: HttpResponse) -> HttpResponse:
+        is_https = request.is_secure() or configured().engine.app.edge.base.is_https
+        given = [(name.lower().encode(), b"") for name in response.headers]
+        for name, value in self._hardening.missing(given, is_https=is_https, nonce=request.csp_nonce):
+            response.headers[name.decode()] = value.decode()
+        return response
 
 
 def _is_public(view: Any) -> bool:

@@ -31,6 +31,7 @@ class Application:
         if not self._is_checked:
             refuse_collisions(self._auth)
             self._is_checked = True
+        self._portal.wake()  # mails want to be sent also if no request asks ostiary anything
         if self._bridge.owns(environ):
             return self._bridge(environ, start_response)
         environ[PORTAL] = self._portal

@@ -1,0 +1,1 @@
+"""ostiary among the commands of `manage.py`."""

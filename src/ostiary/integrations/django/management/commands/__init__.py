@@ -1,0 +1,1 @@
+"""The commands of `manage.py`; there is one, with all of ostiary's inside."""
