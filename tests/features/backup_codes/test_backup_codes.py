@@ -15,6 +15,7 @@ from ostiary.storage.statement import Query, command
 from ostiary.testing import Browser, Kit, running
 from tests.core.signin.stage import RACING, StoppedClock, account_id, changed, dump, journalled, session_rows
 from tests.features.totp.stage import ANNA, STEP, App, answer, begun, confirm, enrolled, login, waits
+from tests.security.stage import drained
 from tests.support.secrets import nothing_leaks
 
 CROWD = 50
@@ -89,11 +90,11 @@ async def test_the_owner_is_told(kit: Kit) -> None:
     """Each use sends a mail that says how many are left, and warns from two on; the count is on the account."""
     browser = await kit.signed_in(ANNA)
     _, codes = await with_codes(kit, browser)
-    before = 2  # the mails about the address and the app
     for used, code in enumerate(codes, 1):
         kit.clock.turn(timedelta(minutes=1))
         assert await by_code(kit.browser(f"192.0.2.{used}"), code) == 200
-        told = await kit.mail_to(ANNA, count=before + used)
+        await drained(kit)
+        told = [mail for mail in kit.mailbox.messages() if "new device" not in mail["subject"]][-1]
         left = len(codes) - used
         few = left <= 2
         assert told["subject"].startswith("Few backup codes are left" if few else "A backup code of your"), (
