@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -24,6 +24,7 @@ from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.api_keys.keys import MISSING, PERSON_REQUIRED, ApiKey, ResolvedKey
 from ostiary.core.keys.ring import framed
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, refuse_unless_fresh
+from ostiary.core.signin.factors import refuse_unless_two_factors
 from ostiary.core.throttle.limits import Hit, HostWindow
 from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_reason
 from ostiary.http.edge import Edge
@@ -35,6 +36,7 @@ from ostiary.kernel.settings import Rate
 
 Fields = tuple[tuple[str, str], ...]
 Subject = str | tuple[str, ...]
+Acr = Literal["own", "1", "2"]
 By = Literal["network", "account", "caller"] | Callable[[Any], Subject | Awaitable[Subject]]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
@@ -269,16 +271,28 @@ def roles(*names: str) -> Demand:
     return demand
 
 
-def fresh(minutes: float) -> Demand:
+def fresh(minutes: float, acr: Acr = "own") -> Demand:
     """Demands a recent proof (RFC 9470), which no API key gives.
 
     Args:
         minutes: How old the last proof may be.
+        acr: What the session must have shown: "own", a second factor if the account has one; "2", a second factor; "1",
+            whatever signs in.
+
+    Raises:
+        Misuse: `acr` is none of these.
     """
+    if acr not in get_args(Acr):
+        raise Misuse(f"requires_fresh(acr={acr!r}): write one of {', '.join(map(repr, get_args(Acr)))}")
     limit = timedelta(minutes=minutes)
 
     async def demand(visit: HostVisit) -> None:
-        refuse_unless_fresh((await visit.proven()).principal, limit, visit.edge.core.world.now())
+        who, core = (await visit.proven()).principal, visit.edge.core
+        refuse_unless_fresh(who, limit, core.world.now())
+        if acr == "2":
+            refuse_unless_two_factors(who)
+        elif acr == "own":
+            await core.factors.require_level(core.database, who)
 
     return demand
 

@@ -182,15 +182,17 @@ def _behind_sign_in(demand: demands.Demand) -> Any:
     return _Guard(met, demand=demand)
 
 
-def requires_fresh(minutes: float) -> Any:
+def requires_fresh(minutes: float, acr: demands.Acr = "own") -> Any:
     """A dependency that demands a recent proof, for what must not be done from a computer left unlocked.
 
     Args:
         minutes: How old the last proof may be.
+        acr: What the session must have shown: "own", a second factor if the account has one; "2", a second factor; "1",
+            whatever signs in.
 
     Use it as ``dependencies=[requires_fresh(15)]``. It answers 401 `fresh_authentication_required` (RFC 9470).
     """
-    return _behind_sign_in(demands.fresh(minutes))
+    return _behind_sign_in(demands.fresh(minutes, acr))
 
 
 def requires(*permissions: str) -> Any:

@@ -162,13 +162,15 @@ def requires_role(*roles: str) -> Guard:
     return Guard(demands.roles(*roles))
 
 
-def requires_fresh(minutes: float) -> Guard:
+def requires_fresh(minutes: float, acr: demands.Acr = "own") -> Guard:
     """Demands a recent proof; answers 401 `fresh_authentication_required` (RFC 9470).
 
     Args:
         minutes: How old the last proof may be.
+        acr: What the session must have shown: "own", a second factor if the account has one; "2", a second factor; "1",
+            whatever signs in.
     """
-    return Guard(demands.fresh(minutes))
+    return Guard(demands.fresh(minutes, acr))
 
 
 def rate_limit(rate: str, by: By = "network", name: str = "") -> Guard:

@@ -72,6 +72,16 @@ class Added:
     renewed: tuple[Session, Secret] | None
 
 
+def refuse_unless_two_factors(who: Principal) -> None:
+    """Demand a sign-in that showed two factors.
+
+    Raises:
+        Refused: `fresh_authentication_required`, with `acr_values` (RFC 9470).
+    """
+    if who.acr != TWO_FACTORS:
+        raise Refused(FRESH_REQUIRED, "the second factor was not shown", details={"acr_values": TWO_FACTORS})
+
+
 class Factors:
     """Every factor of this engine.
 
@@ -138,18 +148,24 @@ class Factors:
         return await self.is_last(reads, account_id) and await self.requirement.concerns(reads, account_id)
 
     async def require(self, reads: Reads, who: Principal) -> None:
-        """Demand a fresh sign-in that shows all that the account can show, before its factors change (ASVS 7.5.1).
-
-        A session from before the first factor, or one that was let off the second, has not shown enough (S-A21).
+        """Demand a fresh sign-in that shows all that the account can show, for whatever guards it (ASVS 7.5.1).
 
         Raises:
             Refused: `fresh_authentication_required`.
         """
         self._sessions.require_fresh(who)
+        await self.require_level(reads, who)
+
+    async def require_level(self, reads: Reads, who: Principal) -> None:
+        """Demand a sign-in, of whatever age, that showed all that the account can show.
+
+        A session from before the first factor, or one that was let off the second, has not shown enough (S-A21).
+
+        Raises:
+            Refused: `fresh_authentication_required`, with `acr_values` (RFC 9470).
+        """
         if who.acr != TWO_FACTORS and await self.own(reads, who.account_id):
-            raise Refused(
-                FRESH_REQUIRED, "the second factor was not shown", details={"acr_values": TWO_FACTORS}
-            )
+            refuse_unless_two_factors(who)
 
     async def hold(self, change: Change, who: Principal) -> Account:
         """The same in the change, with the account's row locked and the session still alive.

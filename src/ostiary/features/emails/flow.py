@@ -127,7 +127,7 @@ async def add(core: Core, origin: Origin, who: Principal, typed: str) -> str:
         Refused: `fresh_authentication_required`, `invalid_request`, `email_already_yours`, `email_limit_reached`,
             `too_many_attempts`.
     """
-    core.sessions.require_fresh(who)
+    await core.factors.require(core.database, who)
     address = parse_email(typed)
 
     async def work(change: Change) -> None:
@@ -314,7 +314,7 @@ async def make_primary(core: Core, origin: Origin, who: Principal, wanted: str) 
     Raises:
         Refused: `fresh_authentication_required`, `not_found`, `email_not_verified`.
     """
-    core.sessions.require_fresh(who)
+    await core.factors.require(core.database, who)
 
     async def work(change: Change) -> None:
         owned, email = await _owned(change, who.account_id, wanted)
@@ -336,7 +336,7 @@ async def remove(core: Core, origin: Origin, who: Principal, wanted: str) -> Non
     Raises:
         Refused: `fresh_authentication_required`, `not_found`, `email_needed`.
     """
-    core.sessions.require_fresh(who)
+    await core.factors.require(core.database, who)
 
     async def work(change: Change) -> None:
         owned, email = await _owned(change, who.account_id, wanted)

@@ -64,7 +64,8 @@ async def emails(request: Request) -> Response:
 async def ask_add(request: Request) -> Response:
     """A field for another address."""
     visit = visit_of(request.scope)
-    visit.edge.core.sessions.require_fresh((await visit.session()).principal)
+    core = visit.edge.core
+    await core.factors.require(core.database, (await visit.session()).principal)
     return await page(visit, _ADD, here="emails", form=Form(), limit=flow.LONGEST_EMAIL)
 
 
@@ -158,7 +159,7 @@ async def ask_primary(request: Request) -> Response:
     visit = visit_of(request.scope)
     who = (await visit.session()).principal
     one = await _find(visit, who, request)
-    visit.edge.core.sessions.require_fresh(who)
+    await visit.edge.core.factors.require(visit.edge.core.database, who)
     if one.verified_at is None or one.is_primary:
         return see(EMAILS)
     return await page(visit, _PRIMARY, here="emails", email=one)
@@ -177,7 +178,7 @@ async def ask_remove(request: Request) -> Response:
     visit = visit_of(request.scope)
     who = (await visit.session()).principal
     one = await _find(visit, who, request)
-    visit.edge.core.sessions.require_fresh(who)
+    await visit.edge.core.factors.require(visit.edge.core.database, who)
     return await page(visit, _REMOVE, here="emails", email=one, is_needed=one.is_primary)
 
 

@@ -52,7 +52,7 @@ async def export(core: Core, origin: Origin, who: Principal) -> Export:
     Raises:
         Refused: `fresh_authentication_required`, `too_many_attempts`.
     """
-    core.sessions.require_fresh(who)
+    await core.factors.require(core.database, who)
     limit = Window("export-account", core.settings.of(ExportSettings).exports_per_account, by_network=False)
 
     async def work(change: Change) -> datetime:

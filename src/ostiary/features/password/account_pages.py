@@ -65,9 +65,10 @@ async def _asks_for_current(visit: Visit, current: Resolved) -> bool:
     """Whether the page asks for the current password: not within minutes of a sign-in.
 
     Raises:
-        Refused: `fresh_authentication_required`; there is none that could be asked for.
+        Refused: `fresh_authentication_required`; there is none that could be asked for, or a second factor to show.
     """
     core = visit.edge.core
+    await core.factors.require_level(core.database, current.principal)
     try:
         core.sessions.require_fresh(current.principal)
     except Refused:

@@ -59,7 +59,8 @@ async def change_password(
     Args:
         current: The session that asks.
         delivery: How it is held. One that is held as tokens ends, too: an access token alone never gets another one.
-        typed: The current password; without it the sign-in must be fresh.
+        typed: The current password; without it the sign-in must be fresh. It must have shown a second factor, if there
+            is one.
         password: The new one.
 
     Raises:
@@ -74,6 +75,7 @@ async def change_password(
         hits += core.door.hits_of_a_guess(origin, account.id)
     async with core.runner.flow(origin) as flow:
         flow.concerns(account.id)
+        await core.factors.require_level(flow.reads, current.principal)
         await flow.reserve(*hits)
         if typed is not None and not await _is_current(core, flow.reads, account.id, typed):
             raise Refused(INVALID_CREDENTIALS, "wrong current password", events=(CHANGE_FAILED(account.id),))

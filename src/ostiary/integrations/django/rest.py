@@ -160,13 +160,14 @@ def RequiresRole(*roles: str) -> type[Demanded]:  # noqa: N802
     return type("RequiresRole", (Demanded,), {"guard": requires_role(*roles)})
 
 
-def RequiresFresh(minutes: float) -> type[Demanded]:  # noqa: N802
+def RequiresFresh(minutes: float, acr: demands.Acr = "own") -> type[Demanded]:  # noqa: N802
     """A permission class that demands a recent proof (RFC 9470); 401 otherwise.
 
     Args:
         minutes: How old the last proof may be.
+        acr: What the session must have shown, as `requires_fresh`.
     """
-    return type("RequiresFresh", (Demanded,), {"guard": requires_fresh(minutes)})
+    return type("RequiresFresh", (Demanded,), {"guard": requires_fresh(minutes, acr)})
 
 
 def RequiresOn(permission: str) -> type[Demanded]:  # noqa: N802
