@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.core.accounts import accounts
+from ostiary.core.accounts.address import parse_email
+from ostiary.core.change import Change
+from ostiary.core.signin.disowned import disown
 from ostiary.engine.features import RIBS
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
-from tests.core.signin.stage import account_id, answer, journalled, login, session_rows
+from tests.core.signin.stage import account_id, answer, changed, journalled, login, session_rows
 from tests.features.api_keys.stage import Host
 from tests.features.password.stage import ANNA, NEW, NEWER, WRONG, change, link, reset, signs_in
 from tests.features.tokens.stage import code_of, pair_of, refresh, who
+from tests.security.stage import drained
 from tests.support.ribs import WordOfTheDay
 
 
@@ -57,7 +62,7 @@ async def test_tokens_end_with_their_sessions(kit: Kit) -> None:
     assert "refresh_token_reused" not in await journalled(kit)
 
 
-@pytest.mark.parametrize("how", ["reset", "change"])
+@pytest.mark.parametrize("how", ["reset", "change", "not me"])
 async def test_api_keys_end_as_well(kit: Kit, how: str) -> None:
     """A key that was made before a new password is refused from then on, rotated or not; one of later works."""
     own = await kit.signed_in(ANNA)
@@ -66,11 +71,20 @@ async def test_api_keys_end_as_well(kit: Kit, how: str) -> None:
     host = Host(kit)
     for key in (old, new):
         assert (await host.client(key["key"]).get("/who")).status_code == 200
-    if how == "reset":
+    if how == "change":
+        assert (await change(own, NEW, PASSWORD)).status_code == 200
+    else:
+        if how == "not me":
+            anna, said_at = await account_id(kit, ANNA), parse_email(ANNA)
+
+            async def not_me(change: Change) -> None:
+                await disown(change, await accounts.lock_active(change, anna), "", said_at)
+
+            await changed(kit, not_me)
+            await drained(kit)
+            assert code_of(await host.client(new["key"]).get("/who")) == "api_key_invalid"
         assert (await reset(kit, await link(kit))).status_code == 200
         own = await kit.sign_in(ANNA, NEW)
-    else:
-        assert (await change(own, NEW, PASSWORD)).status_code == 200
     for key in (old, new):
         assert code_of(await host.client(key["key"]).get("/who")) == "api_key_invalid"
     assert (await own.get("/auth/api-keys")).json()["api_keys"] == []
