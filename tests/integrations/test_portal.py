@@ -115,7 +115,7 @@ def test_a_start_that_fails_is_heard_by_all_and_tried_again(tmp_path: Path) -> N
 
 # A host that forks while it serves. Its last words are the test's claim; its warnings are errors.
 _FORKING = """
-import os, sys, threading
+import asyncio, os, sys, threading
 from pathlib import Path
 from ostiary.integrations.host import Ostiary
 from ostiary.integrations.portal import Portal
@@ -183,6 +183,29 @@ async def forks():
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 assert portal.call(forks) == 1
 changes("parent")
+portal.close()
+
+# An asynchronous host: made before the fork and started after it works; started before it, the child says so.
+async def lives():
+    await auth.start()
+    assert await auth.profile(sys.argv[3])
+    await auth.stop()
+assert child(lambda: asyncio.run(lives())) == 0
+async def forks_while_it_runs():
+    await auth.start()
+    pid = os.fork()
+    if pid == 0:
+        await auth.stop()  # the parent's: it is left alone
+        try:
+            await auth.start()
+        except Misuse as error:
+            os._exit("before this process was forked" in str(error))
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert await auth.revoke_role(sys.argv[3], "admin", by="test")
+    await auth.stop()
+asyncio.run(forks_while_it_runs())
+asyncio.run(lives())
 print("parent and children agree", flush=True)
 """
 
@@ -236,7 +259,7 @@ def _account(url: str, data: Path) -> str:
 
 def test_parent_and_children_go_on_after_a_fork(database_url: str, tmp_path: Path) -> None:
     """Forked while threads call, parent, child and grandchild go on reading and writing, and end in order; where the
-    engine could not be stopped before, the child says so."""
+    engine could not be stopped before, the child says so, as in an asynchronous host that started too early."""
     ended = run(_FORKING, database_url, tmp_path, _account(database_url, tmp_path))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "parent and children agree\n"

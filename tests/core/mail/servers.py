@@ -23,12 +23,14 @@ class Temper:
 
     Attributes:
         most: How many mails it takes on one connection, and what it answers to the next MAIL FROM.
+        hold: Until this is set it answers no message.
     """
 
     recipient: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     sender: list[str] = field(default_factory=list)
     most: tuple[int, str] = (1_000_000, "")
+    hold: asyncio.Event | None = None
 
 
 @dataclass
@@ -42,6 +44,7 @@ class MailServer:
     used_tls: list[bool] = field(default_factory=list)
     used_login: list[bool] = field(default_factory=list)
     tries: int = 0
+    holding: int = 0
     connections: int = 0
     logins: int = 0
     names: list[str] = field(default_factory=list)
@@ -98,6 +101,9 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:  # noqa: N802
         """Answer the end of the message."""
+        if self.temper.hold is not None:
+            self.holding += 1
+            await self.temper.hold.wait()
         if self.temper.data:
             return self.temper.data.pop(0)
         parsed = message_from_bytes(envelope.original_content or b"", policy=default)
