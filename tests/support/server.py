@@ -74,16 +74,17 @@ class Server:
         """A client with cookies; the caller closes it."""
         return httpx2.AsyncClient(base_url=self.url, timeout=30, **given)
 
-    async def ready(self, path: str = "/readyz") -> None:
+    async def ready(self, path: str = "/readyz", patience: float = PATIENCE) -> None:
         """Wait until it answers.
 
         Args:
             path: What it answers with 200.
+            patience: For how many seconds.
 
         Raises:
             AssertionError: it ended instead, or does not answer in time.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         async with self.client() as client:
             while time.monotonic() < deadline:
                 if self.process.poll() is not None:

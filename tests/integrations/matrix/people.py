@@ -1,8 +1,10 @@
 """Owns who visits the matrix: people with cookies and tokens in every state, and their clients over real HTTP."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import httpx2
@@ -154,26 +156,27 @@ class At:
 
     Args:
         name: The subject's.
-        server: Its process.
         people: Who visits.
         number: Of the subject; its networks are its own, since all share one database.
+        way: From the address of a client to its way to the subject.
     """
 
-    def __init__(self, name: str, server: Server, people: People, number: int) -> None:
+    def __init__(
+        self, name: str, people: People, number: int, way: Callable[[str], httpx2.AsyncBaseTransport]
+    ) -> None:
         self.name = name
         self.people = people
-        self._server = server
         self._number = number
+        self._way = way
         self._clients: list[httpx2.AsyncClient] = []
 
     def client(
         self, who: Person | None = None, network: str = "198.51.100", **given: Any
     ) -> httpx2.AsyncClient:
         """A browser of somebody's, or of nobody's; it is closed with the subject."""
-        port = int(self._server.url.rpartition(":")[2])
         client = httpx2.AsyncClient(
             base_url=BASE,
-            transport=_Proxy(port, f"{network}.{self._number}"),
+            transport=self._way(f"{network}.{self._number}"),
             cookies=dict(who.cookies) if who else None,
             timeout=60,
             **given,
@@ -181,14 +184,31 @@ class At:
         self._clients.append(client)
         return client
 
-    async def ready(self) -> None:
-        """Wait until it answers."""
-        await self._server.ready("/")
-
-    async def end(self) -> None:
-        """Close the clients and end the process."""
+    async def aclose(self) -> None:
+        """Close the clients."""
         for client in self._clients:
             await client.aclose()
+
+
+class Served(At):
+    """A subject in a process of its own.
+
+    Args:
+        server: The process.
+    """
+
+    def __init__(self, name: str, people: People, number: int, server: Server) -> None:
+        port = int(server.url.rpartition(":")[2])
+        super().__init__(name, people, number, partial(_Proxy, port))
+        self._server = server
+
+    async def ready(self) -> None:
+        """Wait until it answers; several start at the same time."""
+        await self._server.ready("/", patience=240)
+
+    async def aclose(self) -> None:
+        """Close the clients and end the process."""
+        await super().aclose()
         if self._server.process.poll() is None:
             self._server.process.kill()
         await self._server.ended()

@@ -83,5 +83,3 @@ SUBJECTS = (
     wsgi("in_django_wsgi"),
     wsgi("in_flask"),
 )
-# The same routes without a single guard: whatever holds here is no claim.
-UNGUARDED = asgi("unguarded")

@@ -1,16 +1,19 @@
 """Every framework refuses, redirects and lets through alike: each row of the table, over real HTTP, at each subject."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
-from ostiary.testing import running
+from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
-from tests.integrations.matrix.people import BASE, DECLARED, At, People, prepare
-from tests.integrations.matrix.subjects import SUBJECTS, UNGUARDED, Subject
+from tests.integrations.matrix.apps.unguarded import unguarded
+from tests.integrations.matrix.people import BASE, DECLARED, At, People, Served, prepare
+from tests.integrations.matrix.subjects import SUBJECTS, Subject
 from tests.support.databases import MigratedFile, Stock
 from tests.support.server import ROOT_SECRET
 
@@ -270,23 +273,25 @@ async def rate_limited(at: At) -> None:
 
 
 @asynccontextmanager
-async def standing(folder: Path, database: str, subjects: Sequence[Subject]) -> AsyncIterator[list[At]]:
-    """Subjects that answer, all on one database with the same people in it."""
+async def standing(
+    folder: Path, database: str, subjects: Sequence[Subject]
+) -> AsyncIterator[tuple[Kit, list[Served]]]:
+    """Subjects that answer, all on one database with the same people in it, and the engine that made those."""
     async with (
         running(folder, database=database, root_secret=ROOT_SECRET, declared=DECLARED) as kit,
         AsyncExitStack() as stack,
     ):
         people = People()
         found = [
-            At(one.name, one.launch(folder, database), people, number)
+            Served(one.name, people, number, one.launch(folder, database))
             for number, one in enumerate(subjects, start=1)
         ]
         for at in found:
-            stack.push_async_callback(at.end)
+            stack.push_async_callback(at.aclose)
         await prepare(kit, people)  # while they start
         for at in found:
             await at.ready()
-        yield found
+        yield kit, found
 
 
 async def broken(at: At) -> dict[str, str]:
@@ -300,22 +305,31 @@ async def broken(at: At) -> dict[str, str]:
     return found
 
 
+@pytest.mark.timeout(600)
 async def test_every_row_holds_in_every_framework(tmp_path: Path, migrated_file: MigratedFile) -> None:
     """On SQLite, all subjects beside each other; and not one row holds where the guards were forgotten."""
     database = migrated_file.copy(tmp_path / "ostiary.db")
-    async with standing(tmp_path, database, (*SUBJECTS, UNGUARDED)) as (*subjects, unguarded):
-        found = {at.name: await broken(at) for at in subjects}
-        assert not any(found.values()), [found, *(at.said for at in subjects)]
-        assert (await broken(unguarded)).keys() == ROWS.keys()
+    async with standing(tmp_path, database, SUBJECTS) as (kit, subjects):
+        found = await asyncio.gather(*(broken(at) for at in subjects))
+        assert not any(found), [
+            {at.name: rows, "said": at.said} for at, rows in zip(subjects, found, strict=True) if rows
+        ]
         for at in subjects:
             assert "Traceback" not in at.said, at.said
+        app = unguarded(kit.engine)
+        careless = At(
+            "unguarded", subjects[0].people, 99, lambda ip: httpx2.ASGITransport(app, client=(ip, 40_000))
+        )
+        assert (await broken(careless)).keys() == ROWS.keys()
+        await careless.aclose()
 
 
+@pytest.mark.timeout(600)
 async def test_every_row_holds_on_postgresql(tmp_path: Path, stock: Stock) -> None:
     """The same rows at one subject whose database is PostgreSQL."""
     database = stock.take()
     try:
-        async with standing(tmp_path, database, SUBJECTS[:1]) as (at,):
+        async with standing(tmp_path, database, SUBJECTS[:1]) as (_, (at,)):
             assert await broken(at) == {}, at.said
     finally:
         stock.give_back(database)

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ostiary.engine.engine import Engine
 from ostiary.integrations.starlette import Ostiary
 
 
@@ -15,5 +16,8 @@ async def anything(request: Request) -> Response:
     )
 
 
-app = Starlette(routes=[Route("/{rest:path}", anything, methods=["GET", "POST"])])
-Ostiary.from_env().install(app)
+def unguarded(engine: Engine) -> Starlette:
+    """The application, beside an engine."""
+    app = Starlette(routes=[Route("/{rest:path}", anything, methods=["GET", "POST"])])
+    Ostiary(engine).install(app)
+    return app
