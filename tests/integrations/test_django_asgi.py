@@ -23,6 +23,7 @@ from ostiary.integrations.django import (
     RequireSignIn,
     Role,
     asgi,
+    call,
     csrf_token,
     current_principal,
     current_profile,
@@ -491,7 +492,8 @@ async def test_the_lifespan_starts_and_stops_the_engine(tmp_path: Any) -> None:
         messages = iter(["lifespan.startup", "lifespan.shutdown"])
 
         async def receive() -> Any:
-            alive.append(auth.engine._working is not None)
+            working = auth.engine._working
+            alive.append(working is not None and working.get_loop() is asyncio.get_running_loop())
             return {"type": next(messages)}
 
         async def send(message: Any) -> None:
@@ -505,6 +507,8 @@ async def test_the_lifespan_starts_and_stops_the_engine(tmp_path: Any) -> None:
 
     complete = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     for _ in range(2):
+        with project(OSTIARY=auth):  # as `AppConfig.ready` may before any server runs: in a loop of its own
+            assert await asyncio.to_thread(call, auth.profile, "nobody") is None
         assert await live(path("me", me)) == (complete, [False, True, False])
     taken = path("auth/", include([path("sessions/<str:key>", me)]))
     with pytest.raises(Misuse, match="never be reached: /auth/sessions/1;"):

@@ -41,7 +41,7 @@ def handler(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 def urls() -> list[Any]:
     """The host's views; REST framework asks the settings when it is loaded."""
-    from rest_framework.permissions import AllowAny, BasePermission
+    from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
     from rest_framework.renderers import JSONRenderer
     from rest_framework.response import Response
     from rest_framework.views import APIView
@@ -90,6 +90,9 @@ def urls() -> list[Any]:
     class Mine(Plain):
         throttle_classes = (rest.RateLimit("1/m", by="account", name="mine"),)
 
+    class Admins(Plain):
+        permission_classes = (IsAdminUser,)
+
     class Closed(BasePermission):
         message = "the host's own words"
 
@@ -99,7 +102,7 @@ def urls() -> list[Any]:
     class Theirs(Plain):
         permission_classes = (rest.SignedIn, Closed)
 
-    views = Plain, Open, Reads, Either, Neither, Fresh, Often, Mine, Theirs
+    views = Plain, Open, Reads, Either, Neither, Fresh, Often, Mine, Theirs, Admins
     return [
         *(path(one.__name__.lower(), one.as_view()) for one in views),
         path("edit/<str:author>", Edit.as_view()),
@@ -166,6 +169,7 @@ async def _walk(kit: Kit, handler: str | None) -> None:
             says(await anna.get(f"/{name}"), 403, "permission_denied")
         if handler:
             assert (await anna.get("/reads")).json()["permission"] == "notes:read"
+        assert (await anna.get("/admins")).status_code == 403
         assert (await anna.get("/theirs")).json() == {"detail": "the host's own words"}
         assert (await anna.get("/edit/me")).json() == "edited"
         await auth.grant_role(known["id"], "editor", by="test")

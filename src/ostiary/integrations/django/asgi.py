@@ -53,11 +53,11 @@ class Application:
         await receive()
         try:
             refuse_collisions(self._auth)
+            self._enter(asyncio.get_running_loop())
             await self._auth.start()
         except BaseException:
             await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
             raise
-        self._enter(asyncio.get_running_loop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._enter(None)

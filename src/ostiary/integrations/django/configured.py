@@ -40,7 +40,7 @@ class _Project:
     """The object and the ways to it, whichever thread asks for them first."""
 
     def __init__(self) -> None:
-        self._making = threading.Lock()
+        self._making = threading.RLock()  # the module that `OSTIARY` names may ask for the object itself
         self._auth: Ostiary | None = None
         self._portals: dict[Ostiary, Portal] = {}
         self._loops: dict[Ostiary, asyncio.AbstractEventLoop] = {}
@@ -61,8 +61,12 @@ class _Project:
         with self._making:
             if loop is None:
                 self._loops.pop(auth, None)
-            else:
-                self._loops[auth] = loop
+                return
+            if auth in self._portals:
+                self._portals[
+                    auth
+                ].close()  # something called before the server began, such as `AppConfig.ready`
+            self._loops[auth] = loop
 
     def loop(self, auth: Ostiary) -> asyncio.AbstractEventLoop | None:
         found = self._loops.get(auth)
@@ -96,7 +100,7 @@ def portal_of(auth: Ostiary) -> Portal:
 
 
 def serves(auth: Ostiary, loop: asyncio.AbstractEventLoop | None) -> None:
-    """Note in which event loop a server has started an ostiary; None when it has stopped."""
+    """Note in which event loop a server starts an ostiary, and end its life elsewhere; None when it has stopped."""
     _project.served(auth, loop)
 
 

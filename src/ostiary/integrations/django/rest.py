@@ -8,6 +8,7 @@ class Notes(APIView):
     throttle_classes = [RateLimit("100/m")]
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,6 +62,9 @@ class Caller:
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
     is_active: ClassVar[bool] = True
+    # Django's own permissions belong to Django's own users: nobody has any here. Ask `Requires` and its like.
+    is_staff: ClassVar[bool] = False
+    is_superuser: ClassVar[bool] = False
 
     @property
     def id(self) -> str:
@@ -76,6 +80,14 @@ class Caller:
     def email(self) -> str | None:
         """The account's address."""
         return self.account.email
+
+    def has_perm(self, permission: str, thing: object = None) -> bool:
+        """None of Django's permissions."""
+        return False
+
+    def has_perms(self, permissions: Iterable[str], thing: object = None) -> bool:
+        """None of Django's permissions."""
+        return False
 
     def get_username(self) -> str:
         """A name for logs: the account's id."""
