@@ -16,7 +16,9 @@ import sqlalchemy as sa
 import ostiary
 from ostiary.storage.schema import metadata
 from ostiary.testing import Kit
+from ostiary.testing.authenticator import SoftwareAuthenticator
 from ostiary.testing.kit import Browser
+from ostiary.testing.passkeys import add_passkey
 from tests.features.totp.stage import begun, enrolled
 from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
@@ -81,6 +83,17 @@ async def key_ids(kit: Kit, victim: Browser) -> list[str]:
     return [made.json()["id"]]
 
 
+async def passkey_ids(kit: Kit, victim: Browser) -> list[str]:
+    """A passkey of the victim's."""
+    added = await add_passkey(kit, victim, SoftwareAuthenticator())
+    await drained(kit)
+    return [added.json()["passkey"]["id"]]
+
+
+def _name(one: str) -> dict[str, str]:
+    return {"name": "Mine"}
+
+
 # For each method and path with an id: the ids of another account to call it with.
 CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
@@ -90,6 +103,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/account/api-keys/{key_id}/rotate"): key_ids,
     ("GET", "/account/api-keys/{key_id}/revoke"): key_ids,
     ("POST", "/account/api-keys/{key_id}/revoke"): key_ids,
+    ("PATCH", "/auth/passkeys/{passkey_id}"): passkey_ids,
+    ("DELETE", "/auth/passkeys/{passkey_id}"): passkey_ids,
     ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
     ("GET", "/account/factors/totp/{totp_id}"): waiting_app_ids,
@@ -121,6 +136,7 @@ def _code(one: str) -> dict[str, str]:
 BODIES: dict[tuple[str, str], Callable[[str], dict[str, str]]] = {
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): _code,
     ("POST", "/account/factors/totp/{totp_id}"): _code,
+    ("PATCH", "/auth/passkeys/{passkey_id}"): _name,
     ("POST", "/auth/emails/{email_id}/verify"): _code,
     ("POST", "/account/emails/{email_id}"): _code,
 }

@@ -23,6 +23,8 @@ PUBLIC = {
     ("POST", "/auth/magic-link"),
     ("POST", "/auth/magic-link/redeem"),
     ("POST", "/auth/not-me"),
+    ("POST", "/auth/passkeys/login"),
+    ("POST", "/auth/passkeys/login/options"),
     ("POST", "/auth/refresh"),
     ("POST", "/auth/register"),
     ("POST", "/auth/token"),

@@ -17,6 +17,7 @@ from ostiary.features.factors import manifest as factors
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
 from ostiary.features.my_sessions import manifest as my_sessions
+from ostiary.features.passkeys import manifest as passkeys
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
 from ostiary.features.roles import manifest as roles
@@ -30,6 +31,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     tokens.RIB,
     registration.RIB,
     email_verification.RIB,
+    passkeys.RIB,
     totp.RIB,
     email_code.RIB,
     password.RIB,

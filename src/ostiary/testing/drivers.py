@@ -15,7 +15,17 @@ import httpx2
 from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.kernel.secret import Secret
 from ostiary.protocols.totp import PERIOD, hotp, step_at
+from ostiary.testing.authenticator import Amiss, SoftwareAuthenticator
 from ostiary.testing.kit import PASSWORD, Browser, Kit
+from ostiary.testing.passkeys import (
+    account_of,
+    answer_factor,
+    authenticator_of,
+    keep,
+    options_for,
+    sign_in,
+    sign_in_options,
+)
 
 _PATIENCE: Final = 1000  # times 10 ms
 _SIX_DIGITS: Final = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
@@ -153,6 +163,37 @@ class MagicLinkDriver(WayDriver):
         return await browser.post("/auth/magic-link/redeem", json=body)
 
 
+class PasskeyDriver(WayDriver):
+    """A passkey of a device that verifies its owner."""
+
+    name = "passkey"
+    settings: Mapping[str, object] = {}
+    proves_mailbox = False
+    is_multi_factor = True
+
+    async def prepare(self, kit: Kit, browser: Browser, address: str, delivery: Delivery = COOKIE) -> Any:
+        """Have the page ask for any passkey."""
+        return kit, await authenticator_of(kit, address), await sign_in_options(browser, delivery)
+
+    async def enter(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
+        """Sign."""
+        return await self._sign(browser, prepared, delivery, Amiss())
+
+    async def miss(
+        self, browser: Browser, address: str, prepared: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
+        """Sign something else."""
+        return await self._sign(browser, prepared, delivery, Amiss(signs=b"something else"))
+
+    async def _sign(
+        self, browser: Browser, prepared: Any, delivery: Delivery, amiss: Amiss
+    ) -> httpx2.Response:
+        kit, authenticator, options = prepared
+        return await sign_in(kit, browser, authenticator, options=options, amiss=amiss, delivery=delivery)
+
+
 class TotpDriver(FactorDriver):
     """An authenticator app. What its owner holds is the secret, and the id until it counts."""
 
@@ -230,6 +271,37 @@ class EmailCodeDriver(FactorDriver):
         return await _send(browser, attempt, self.name, held[1], delivery)
 
 
+class PasskeyFactorDriver(FactorDriver):
+    """A passkey after something else. What its owner holds is the device, and what it answers while it is added."""
+
+    name = "passkey"
+    settings: Mapping[str, object] = {"challenges_per_account": "1000/h"}
+
+    async def begin(self, kit: Kit, browser: Browser, address: str) -> Any:
+        """Have a device make one."""
+        options = await options_for(browser, "/auth/passkeys/register/options")
+        authenticator = SoftwareAuthenticator()
+        keep(await account_of(kit, address), authenticator)
+        return authenticator, authenticator.create(options, kit.base_url)
+
+    async def finish(self, kit: Kit, browser: Browser, held: Any) -> list[str]:
+        """Hand it in."""
+        return _codes(await browser.post("/auth/passkeys/register", json={"response": held[1]}))
+
+    async def answer(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
+        """Have it sign for this sign-in."""
+        return await answer_factor(kit, browser, attempt, held[0], delivery)
+
+    async def miss(
+        self, kit: Kit, browser: Browser, attempt: str, held: Any, delivery: Delivery = COOKIE
+    ) -> httpx2.Response:
+        """Have it sign something else."""
+        amiss = Amiss(signs=b"something else")
+        return await answer_factor(kit, browser, attempt, held[0], delivery, amiss=amiss)
+
+
 class BackupCodeDriver(FactorDriver):
     """Codes on paper. What their owner holds is what is not crossed out yet."""
 
@@ -257,9 +329,11 @@ class BackupCodeDriver(FactorDriver):
         return await _send(browser, attempt, self.name, _NO_BACKUP_CODE, delivery)
 
 
-WAYS: Final[Mapping[str, WayDriver]] = {one.name: one for one in (PasswordDriver(), MagicLinkDriver())}
+WAYS: Final[Mapping[str, WayDriver]] = {
+    one.name: one for one in (PasswordDriver(), MagicLinkDriver(), PasskeyDriver())
+}
 FACTORS: Final[Mapping[str, FactorDriver]] = {
-    one.name: one for one in (TotpDriver(), EmailCodeDriver(), BackupCodeDriver())
+    one.name: one for one in (PasskeyFactorDriver(), TotpDriver(), EmailCodeDriver(), BackupCodeDriver())
 }
 
 

@@ -124,6 +124,7 @@ class Factor(Protocol):
         asks: What must be asked for before there is an answer, as the words of a button: "Mail me a code". "" for
             what people have with them.
         proves_mailbox: It is worth nothing after another proof by a mailbox.
+        is_ceremony: The browser answers it, by what `challenge` returns; there is nothing to type.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Factor(Protocol):
     is_digits: bool
     asks: str = ""
     proves_mailbox: bool = False
+    is_ceremony: bool = False
 
     async def is_enrolled(self, reads: Reads, account_id: str) -> bool:
         """Whether this account can be asked for it."""

@@ -1,9 +1,10 @@
 """Owns the JSON routes of signing in and out, and who one is; all but signing out are hot."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+import orjson
 from fastapi import APIRouter, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response as PlainResponse
 
@@ -37,13 +38,25 @@ class LoginBody(JsonBody):
 
 
 class FactorBody(JsonBody):
-    """The answer to a factor that was asked for."""
+    """The answer to a factor that was asked for: a `code`, or for a passkey the authenticator's `response`."""
 
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
-    code: Annotated[str, Field(max_length=flow.LONGEST_CODE)]
+    code: Annotated[str | None, Field(max_length=flow.LONGEST_CODE)] = None
+    response: dict[str, Any] | None = None
     delivery: Delivery = COOKIE
     next: Annotated[str | None, Field(max_length=2000)] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.code is None) == (self.response is None):
+            raise ValueError("send either code or response")
+        return self
+
+    @property
+    def answer(self) -> Secret:
+        """As factors take it."""
+        return Secret(orjson.dumps(self.response) if self.code is None else self.code)
 
 
 class ChallengeBody(JsonBody):
@@ -96,7 +109,7 @@ async def login_factor(request: Request) -> PlainResponse:
     visit = visit_of(request.scope)
     body = json_body(visit, FactorBody)
     entry = await resume(visit, body.delivery)
-    outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, Secret(body.code))
+    outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, body.answer)
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
     return json_response(found, headers=cookies)
 

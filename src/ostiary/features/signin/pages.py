@@ -222,6 +222,7 @@ async def _factor_page(
         asks=known[chosen].asks if chosen in known else "",
         is_asked=is_asked,
         is_digits=chosen in known and known[chosen].is_digits,
+        is_ceremony=chosen in known and known[chosen].is_ceremony,
         limit=flow.LONGEST_CODE,
         next=destination,
     )

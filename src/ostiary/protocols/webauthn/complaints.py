@@ -34,4 +34,6 @@ def complaints() -> Iterator[None]:
     except InvalidAnswerError:
         raise
     except (WebAuthnException, *_TRIPS) as error:
-        raise InvalidAnswerError(f"{type(error).__name__}: {error}"[:200]) from error
+        # Where the library quotes, it quotes the stranger.
+        said = str(error).partition('"')[0]
+        raise InvalidAnswerError(f"{type(error).__name__}: {said}"[:200]) from error

@@ -1,0 +1,37 @@
+"""Owns what passkeys plug into the engine."""
+
+from collections.abc import Sequence
+
+from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
+from ostiary.core.wiring import Parts
+from ostiary.features.passkeys import flow, store
+from ostiary.features.passkeys.api import public_router, router
+from ostiary.features.passkeys.factor import PasskeyFactor
+from ostiary.features.passkeys.settings import PasskeySettings
+from ostiary.features.passkeys.way import PasskeyWay
+from ostiary.http.access import PUBLIC, SESSION
+from ostiary.http.rib import Rib
+from ostiary.http.routing import JsonRoutes
+
+
+def _factors(parts: Parts) -> Sequence[PasskeyFactor]:
+    return (PasskeyFactor(parts),)
+
+
+RIB = Rib(
+    name="passkeys",
+    settings=(PasskeySettings,),
+    events=flow.EVENTS,
+    ways=(PasskeyWay.name,),
+    mails=(
+        MailTemplate(
+            "passkey_cloned",
+            __package__,
+            "The counter of a passkey has not moved on: there may be a copy of it.",
+            {"passkey": "01jzexample", "name": "Bitwarden", "refused": True, **ORIGIN_EXAMPLE},
+        ),
+    ),
+    factors=_factors,
+    json_routes=(JsonRoutes(router, SESSION), JsonRoutes(public_router, PUBLIC)),
+    kept=(store.KEPT,),
+)
