@@ -92,3 +92,4 @@ def test_an_integration_loads_its_own_framework_alone() -> None:
     frameworks = {"django", "flask", "rest_framework", "werkzeug"}
     assert loaded_by(["ostiary.integrations.fastapi"], among=frameworks) == set()
     assert loaded_by(["ostiary.integrations.django"], among=frameworks) == {"django"}
+    assert loaded_by(["ostiary.integrations.flask"], among=frameworks) == {"flask", "werkzeug"}

@@ -22,6 +22,7 @@ from ostiary.integrations.flask import (
     Policy,
     ProfileField,
     Role,
+    SecurityHeaders,
     csrf_token,
     current_principal,
     current_profile,
@@ -309,7 +310,8 @@ def test_methods_wait_for_the_same_answers(site: Host) -> None:
 
 def test_factories_make_several_applications(tmp_path: Path) -> None:
     """One object serves several applications, each once; a view in one without it says what to call; an application
-    with a path of ours says which; one that is guarded as a whole is open at its public paths alone."""
+    with a path of ours says which; one that is guarded as a whole is open at its public paths alone; one with security
+    headers sends them."""
     kit = made(tmp_path)
     auth = Ostiary(kit.engine)
 
@@ -342,6 +344,25 @@ def test_factories_make_several_applications(tmp_path: Path) -> None:
                 guarded(first, **wrong)
         with pytest.raises(Misuse, match="takes guards"):
             guarded(first, signed_in)  # type: ignore[arg-type]
+        hardened = create_app()
+        hardened.add_url_rule("/nonce", "nonce", lambda: render_template_string("{{ csp_nonce }}"))
+        SecurityHeaders(hardened, csp="default-src 'nonce-{nonce}'", headers={"x-frame-options": None})
+        with client_of(hardened, kit) as client:
+            page, other, refused, missing = [
+                client.get(path) for path in ("/nonce", "/nonce", "/me", "/nowhere")
+            ]
+            assert page.headers["content-security-policy"] == f"default-src 'nonce-{page.text}'"
+            assert len(page.text) > 20
+            assert page.text != other.text
+            for answer in (page, refused, missing):
+                assert answer.headers["x-content-type-options"] == "nosniff"
+                assert answer.headers["strict-transport-security"] == "max-age=31536000"
+                assert "x-frame-options" not in answer.headers
+            assert (
+                client.get("/login").headers["x-frame-options"] == "DENY"
+            )  # ostiary's own pages have their own
+        with pytest.raises(Misuse):
+            SecurityHeaders(headers={"x": "a\nb"})
         closed = create_app(joins=False)
         auth.init_app(closed)
         guarded(closed, public=["/", "/open"])

@@ -15,7 +15,7 @@ from functools import wraps
 from typing import Any, Final, TypeVar, cast, overload
 
 import click
-from flask import Blueprint, Flask, Response, current_app, has_request_context, request
+from flask import Blueprint, Flask, Response, current_app, g, has_request_context, request
 from flask.cli import with_appcontext
 from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import HTTPException
@@ -32,6 +32,7 @@ from ostiary.core.sessions.sessions import Session
 from ostiary.integrations import blocking, commands, demands
 from ostiary.integrations.demands import By, Demand, Fields, HostVisit, refusal, reply_headers
 from ostiary.integrations.paths import Prefixes
+from ostiary.integrations.security_headers import NONCE, Hardening
 from ostiary.integrations.wsgi import Environ, StartResponse, known_visit, texts, visit_of
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.principal import Principal
@@ -44,6 +45,7 @@ __all__ = [
     "Profile",
     "ProfileField",
     "Role",
+    "SecurityHeaders",
     "User",
     "csrf_token",
     "current_api_key",
@@ -148,6 +150,43 @@ class _Beside:
                 f"ostiary serves these paths, so the application's own would never be reached: {', '.join(taken)}; "
                 "move them, or leave the feature out with `ribs`"
             )
+
+
+class SecurityHeaders:
+    """Adds the security headers that a response lacks; what the host has set is never changed.
+
+    Args:
+        app: The application; or call `init_app` later.
+        given: ``csp``, ``hsts`` and ``headers``, as `ostiary.integrations.security_headers.Hardening` takes them. A
+            ``{nonce}`` in the policy is `csp_nonce` in templates, and ``flask.g.csp_nonce``.
+
+    Raises:
+        Misuse: a name or a value holds what no header may.
+    """
+
+    def __init__(self, app: Flask | None = None, **given: Any) -> None:
+        self._hardening = Hardening(**given)
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Do so for every response of an application, those of its error handlers, too."""
+        app.after_request(self._harden)
+        if self._hardening.has_nonce:
+            # Before everything that was added so far, since that may answer.
+            app.before_request_funcs.setdefault(None, []).insert(0, self._new_nonce)
+            app.context_processor(lambda: {NONCE: g.get(NONCE, "")})
+
+    def _new_nonce(self) -> None:
+        setattr(g, NONCE, self._hardening.new_nonce())
+
+    def _harden(self, response: Response) -> Response:
+        auth: Ostiary | None = current_app.extensions.get(_NAME)
+        is_https = request.is_secure or (auth is not None and auth.engine.app.edge.base.is_https)
+        given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        missing = self._hardening.missing(given, is_https=is_https, nonce=g.get(NONCE, ""))
+        response.headers.extend(texts(missing))
+        return response
 
 
 def _here() -> tuple[Ostiary, HostVisit]:

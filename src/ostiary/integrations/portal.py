@@ -176,6 +176,7 @@ class Portal:
             if life is not None and life.is_ours and not life.is_here:
                 life.end()
                 self._life = None
+                _running.discard(self)
         finally:
             self._release()
 
@@ -189,6 +190,7 @@ class Portal:
                 raise Unavailable("ostiary has stopped: the process ends")
             if self._life is None or self._life.has_failed:
                 self._life = _Life(self.auth)
+                _running.add(self)
             if not self._life.is_ours:
                 raise Misuse(
                     "ostiary ran in the process from which this one was forked, and could not be stopped for the "
@@ -281,6 +283,9 @@ def _scheduled(
 
 
 _all: Final[weakref.WeakSet[Portal]] = weakref.WeakSet()
+_running: Final[set[Portal]] = (
+    set()
+)  # kept, so that they are stopped in order although nobody else keeps them
 
 
 def _before_fork() -> None:
