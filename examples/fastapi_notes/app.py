@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 
 from examples.fastapi_notes.store import Note, Notes, log
-from ostiary.integrations.fastapi import CurrentPrincipal, CurrentUser, OptionalUser, Ostiary, requires_fresh
+from ostiary.integrations.fastapi import (
+    CurrentPrincipal,
+    CurrentUser,
+    OptionalUser,
+    Ostiary,
+    SecurityHeaders,
+    rate_limit,
+    requires_fresh,
+)
 
 # Where the data lies, and where browsers find this application. Links in mails and the origin check follow the URL.
 DATA = Path(os.environ.get("NOTES_DATA", ".data-notes"))
@@ -36,11 +44,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Notes", lifespan=lifespan)
+app.add_middleware(SecurityHeaders, csp="")  # what answers lack; the pages have policies of their own
 auth.install(app)
 templates = Jinja2Templates(Path(__file__).parent)  # Jinja escapes: markup in a title stays text
 
 
-# Pages. What happens to visitors who are not signed in is the application's choice, so these ask for an OptionalUser.
+# Pages. Browsers that are not signed in are led to the sign-in page; who asks for an OptionalUser shows strangers more.
 
 
 @app.get("/", include_in_schema=False)
@@ -50,10 +59,8 @@ def welcome(request: Request, user: OptionalUser) -> Response:
 
 
 @app.get("/notes", include_in_schema=False)
-def overview(request: Request, user: OptionalUser) -> Response:
+def overview(request: Request, user: CurrentUser) -> Response:
     """My notes. Whoever is not signed in goes to sign in, and then comes back."""
-    if user is None:
-        return RedirectResponse("/login?next=/notes", 303)
     return page(request, "notes.html", user=user, notes=notes.of(user.id))
 
 
@@ -96,7 +103,7 @@ def list_notes(user: CurrentUser) -> list[Note]:
     return notes.of(user.id)
 
 
-@app.post("/api/notes", status_code=201)
+@app.post("/api/notes", status_code=201, dependencies=[rate_limit("60/m", by="account")])
 def write_note(draft: Draft, user: CurrentUser) -> Note:
     """Write a note."""
     return notes.write(user.id, draft.title, draft.body)

@@ -89,7 +89,9 @@ async def test_the_author_is_nobodys_to_choose(server: Server) -> None:
 async def test_pages_escape_and_lead_to_signing_in(server: Server) -> None:
     """The page of notes asks to sign in and come back; markup stays text under a policy with a fresh nonce."""
     async with server.client() as nobody:
-        away = await nobody.get("/notes")
+        assert (await nobody.get("/notes")).status_code == 401, "a program is told so"
+        away = await nobody.get("/notes", headers={"accept": "text/html"})
+        assert away.headers["x-frame-options"] == "DENY"
         assert (away.status_code, away.headers["location"]) == (303, "/login?next=/notes")
         assert (await nobody.get(away.headers["location"])).status_code == 200
         assert 'href="/signup?next=/notes"' in (await nobody.get("/")).text

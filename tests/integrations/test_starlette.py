@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -33,7 +34,7 @@ from ostiary.integrations.starlette import (
     requires_role,
     signed_in,
 )
-from ostiary.kernel.errors import Misuse
+from ostiary.kernel.errors import NOT_FOUND, Misuse, Refused
 from ostiary.testing import Kit
 from ostiary.testing.kit import PASSWORD
 
@@ -302,6 +303,45 @@ async def test_mistakes_are_told(kit: Kit) -> None:
     for empty in (requires, requires_role):
         with pytest.raises(Misuse, match="name one"):
             empty()
+
+
+async def test_a_refusal_passes_the_hosts_own_middleware(kit: Kit) -> None:
+    """CORS and security headers of the host are on a guard's answer; what no guard refused stays the host's own."""
+
+    @signed_in()
+    async def mine(request: Request) -> Response:
+        return PlainTextResponse("mine")
+
+    async def raises(request: Request) -> Response:
+        raise Refused(NOT_FOUND, "the host's own")
+
+    inner = Starlette(routes=[Route("/mine", mine)])
+    app = Starlette(
+        routes=[
+            Route("/mine", mine), Route("/raises", raises), WebSocketRoute("/feed", signed_in()(Feed)),
+            Mount("/in", inner),
+        ],
+        middleware=[Middleware(CORSMiddleware, allow_origins=["https://front.example"]), Middleware(SecurityHeaders)],
+    )  # fmt: skip
+    Ostiary(kit.engine).install(app)
+    async with client_of(kit, app) as nobody:
+        answer = await nobody.get("/mine", headers={"origin": "https://front.example"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+        assert answer.headers["access-control-allow-origin"] == "https://front.example"
+        assert answer.headers["x-frame-options"] == "DENY"
+        mounted = await nobody.get("/in/mine")
+        assert (mounted.status_code, mounted.json()["code"]) == (401, "not_authenticated")
+        with pytest.raises(Refused):
+            await nobody.get("/raises")
+    assert [m.get("status") for m in await handshake(app, "/feed")] == [401, None]
+
+    own = Starlette(
+        routes=[Route("/mine", mine)],
+        exception_handlers={Refused: lambda _r, _e: PlainTextResponse("own", 418)},
+    )
+    Ostiary(kit.engine).install(own)
+    async with client_of(kit, own) as nobody:
+        assert (await nobody.get("/mine")).status_code == 418
 
 
 async def test_security_headers_add_and_never_weaken(kit: Kit) -> None:

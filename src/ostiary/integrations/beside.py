@@ -16,8 +16,10 @@ from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from ostiary.engine.engine import Engine
 from ostiary.http.table import path_in
@@ -125,15 +127,14 @@ class Beside:
         reply = _Reply(here, send)
         try:
             await self._app(scope, receive, reply.send)
-        except (Refused, Unavailable) as error:
-            if reply.has_started or here.visit is None:
+        except BaseException as error:
+            refused = _refused_in(error)
+            if refused is None or reply.has_started or here.visit is None:
                 await reply.release()
                 raise
             reply.drop()
-            await refuse(error, here.visit, scope, receive, reply.send)
-        except BaseException:
-            await reply.release()
-            raise
+            await refuse(refused, here.visit, scope, receive, reply.send)
+            return
         await reply.release()
 
     async def _websocket(self, here: _Here, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,10 +147,30 @@ class Beside:
 
         try:
             await self._app(scope, receive, noting)
-        except (Refused, Unavailable) as error:
-            if has_answered or here.visit is None:
+        except Exception as error:
+            refused = _refused_in(error)
+            if refused is None or has_answered or here.visit is None:
                 raise
-            await refuse(error, here.visit, scope, receive, send)
+            await refuse(refused, here.visit, scope, receive, send)
+
+
+def _refused_in(error: BaseException) -> Refused | Unavailable | None:
+    """What a guard raised, also below what Starlette says when a mounted app had answered 500 to it."""
+    for one in (error, error.__cause__ if isinstance(error, RuntimeError) else None):
+        if isinstance(one, (Refused, Unavailable)):
+            return one
+    return None
+
+
+async def _answer(connection: HTTPConnection, error: Exception) -> Response | None:
+    """The host's handler for what guards raise: answered at the route, inside of the host's own middleware."""
+    here: _Here | None = connection.scope.get(_HERE)
+    if here is None or here.visit is None or not isinstance(error, (Refused, Unavailable)):
+        raise error  # no guard of ours asked: the host's own code raised it
+    if isinstance(connection, WebSocket):
+        await refuse(error, here.visit, connection.scope, connection.receive, connection.send)
+        return None
+    return refusal(error, here.visit)
 
 
 async def refuse(
@@ -260,6 +281,8 @@ def install(app: Starlette, auth: Ostiary, listed: Callable[[Any], Iterable[Any]
         raise Misuse(
             "auth.install(app) must be called before the application serves its first request"
         ) from error
+    for family in (Refused, Unavailable):
+        app.exception_handlers.setdefault(family, _answer)
     inner: Callable[[Any], AbstractAsyncContextManager[Any]] = app.router.lifespan_context
 
     @asynccontextmanager
