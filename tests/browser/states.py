@@ -26,7 +26,8 @@ SERVED: Final = (
     "stale form", "logout", "signed out", "claim", "claim done", "claim spent", "mailbox", "mails", "mail text",
     "mail", "recover", "recover wrong", "recover sent", "reset", "reset wrong", "reset done", "reset spent",
     "password", "password wrong", "keys", "no keys", "key new", "key new wrong", "key made", "key rotate",
-    "key rotated", "key revoke", "not me", "not me done", "not me spent",
+    "key rotated", "key revoke", "roles", "people", "people wrong", "person", "person wrong", "person given", "take",
+    "take refused", "not me", "not me done", "not me spent",
 )  # fmt: skip
 STOOD: Final = (
     "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
@@ -348,3 +349,23 @@ async def _claim(person: Person, server: Server, email: str, look: Look) -> None
     await person.open(link)
     await person.press("Make me administrator")
     await look("claim spent", person)
+    await person.open("/account/roles")
+    await look("roles", person)
+    await person.press("Give and take roles", role="link")
+    await look("people", person)
+    await person.fill("E-mail address", "nobody@example.com")
+    await person.press("Go on")
+    await look("people wrong", person)
+    await person.fill("E-mail address", email)
+    await person.press("Go on")
+    await look("person", person)
+    await person.fill("Role", "keeper of everything")
+    await person.press("Give the role")
+    await look("person wrong", person)
+    await person.fill("Role", "moderator")
+    await person.press("Give the role")
+    await look("person given", person)
+    await person.press("Take superadmin", role="link")
+    await look("take", person)
+    await person.press("Take it")
+    await look("take refused", person)

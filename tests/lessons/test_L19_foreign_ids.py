@@ -14,11 +14,14 @@ import httpx2
 import sqlalchemy as sa
 
 import ostiary
+from ostiary.core.access import access
+from ostiary.core.change import Change
 from ostiary.storage.schema import metadata
 from ostiary.testing import Kit
 from ostiary.testing.authenticator import SoftwareAuthenticator
 from ostiary.testing.kit import Browser
 from ostiary.testing.passkeys import add_passkey
+from tests.core.signin.stage import changed
 from tests.features.totp.stage import begun, enrolled
 from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
@@ -94,6 +97,18 @@ def _name(one: str) -> dict[str, str]:
     return {"name": "Mine"}
 
 
+async def people_ids(kit: Kit, victim: Browser) -> list[str]:
+    """The victim's account, which may give roles itself."""
+    found: str = (await victim.get("/auth/session")).json()["user"]["id"]
+
+    async def work(change: Change) -> None:
+        for role in ("superadmin", "moderator"):
+            await access.grant(change, found, role, "test")
+
+    await changed(kit, work)
+    return [found]
+
+
 # For each method and path with an id: the ids of another account to call it with.
 CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/auth/sessions/{session_id}"): session_ids,
@@ -105,6 +120,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/account/api-keys/{key_id}/revoke"): key_ids,
     ("PATCH", "/auth/passkeys/{passkey_id}"): passkey_ids,
     ("DELETE", "/auth/passkeys/{passkey_id}"): passkey_ids,
+    ("GET", "/account/roles/people/{account_id}"): people_ids,
+    ("POST", "/account/roles/people/{account_id}"): people_ids,
+    ("GET", "/account/roles/people/{account_id}/take"): people_ids,
+    ("POST", "/account/roles/people/{account_id}/take"): people_ids,
     ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
     ("GET", "/account/factors/totp/{totp_id}"): waiting_app_ids,
@@ -133,12 +152,18 @@ def _code(one: str) -> dict[str, str]:
     return {"code": CODES.get(one, "000000")}
 
 
+def _role(_: str) -> dict[str, str]:
+    return {"role": "moderator", "scope": ""}
+
+
 BODIES: dict[tuple[str, str], Callable[[str], dict[str, str]]] = {
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): _code,
     ("POST", "/account/factors/totp/{totp_id}"): _code,
     ("PATCH", "/auth/passkeys/{passkey_id}"): _name,
     ("POST", "/auth/emails/{email_id}/verify"): _code,
     ("POST", "/account/emails/{email_id}"): _code,
+    ("POST", "/account/roles/people/{account_id}"): _role,
+    ("POST", "/account/roles/people/{account_id}/take"): _role,
 }
 # Paths whose parameter names nothing of anybody's, and why.
 NOBODYS: dict[tuple[str, str], str] = {

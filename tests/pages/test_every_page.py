@@ -23,7 +23,8 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
         "app new wrong": 422, "app wrong": 422, "mail code wrong": 422,
         "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
-        "key new wrong": 422, "email add wrong": 422, "email waits wrong": 400, "not me spent": 400,
+        "key new wrong": 422, "people wrong": 422, "person wrong": 422,
+        "email add wrong": 422, "email waits wrong": 400, "not me spent": 400,
     }  # fmt: skip
 
 
@@ -62,14 +63,14 @@ def test_every_field_has_its_label_and_says_what_it_wants(pages: dict[str, Page]
             seen.add(given["name"])
             assert page.tree.one("label", for_=given["id"]).text, name
             wanted = AUTOCOMPLETE.get(given["name"], given["autocomplete"])
-            if name.startswith(("app new", "key new")):
-                wanted = "off"  # how an app or a key is called is nobody's own name
+            if name.startswith(("app new", "key new", "people")):
+                wanted = "off"  # how an app or a key is called, and somebody else's address, is not one's own
             assert given["autocomplete"] == wanted, name
             assert not {"onpaste", "readonly", "disabled"} & set(given), name
             for word in given.get("aria-describedby", "").split():
                 assert page.tree.one(id=word).text, (name, word)
     named = {"name", "email", "password", "identifier", "code", "current_password", "new_password"}
-    assert seen == named | {"scopes", "networks", "days"}
+    assert seen == named | {"scopes", "networks", "days", "role"}
     assert pages["signup"].tree.one("input", id="password").attributes["autocomplete"] == "new-password"
     assert pages["login"].tree.one("input", id="password").attributes["autocomplete"] == "current-password"
     assert pages["check"].tree.one("input", id="code").attributes["inputmode"] == "numeric"

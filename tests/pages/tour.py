@@ -7,6 +7,8 @@ from datetime import timedelta
 import pyotp
 
 from ostiary.testing.kit import PASSWORD, Kit
+from tests.core.signin.stage import account_id
+from tests.features.api_keys.stage import give
 from tests.pages.reading import Page, Visitor, visitor
 from tests.support.ribs import WordOfTheDay
 
@@ -20,7 +22,7 @@ PLAIN = (
     "mail code remove",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
-    "keys", "key new", "key made", "key rotate", "key revoke",
+    "keys", "key new", "key made", "key rotate", "key revoke", "people", "person", "take",
     "not me", "not me done", "not me spent",
 )  # fmt: skip
 
@@ -45,6 +47,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     day.words[account_id] = "mellow"
     await _second_factor(anna, email, seen)
     await _recovering(kit, visitor(kit), email, name, seen)
+    await _people(kit, visitor(kit), email, name, seen)
     await _leaving(kit, visitor(kit), seen)
     await _not_me(kit, visitor(kit), seen)
     return seen
@@ -199,6 +202,22 @@ async def _recovering(kit: Kit, anna: Visitor, email: str, name: str, seen: dict
         seen["reset"], "/recover/reset", new_password="another harbour seventeen lanterns"
     )
     seen["reset spent"] = await anna.open("/recover/reset")
+
+
+async def _people(kit: Kit, root: Visitor, email: str, name: str, seen: dict[str, Page]) -> None:
+    address = f"{kit.engine.core.world.id()}@example.com"
+    await kit.signed_up(address)
+    await give(kit, await account_id(kit, address), "superadmin")
+    await root.submit(await root.open("/login"), "/login", identifier=address, password=PASSWORD)
+    path = "/account/roles/people"
+    seen["people"] = await root.open(path)
+    seen["people wrong"] = await root.submit(seen["people"], path, email=name)
+    seen["person"] = await root.submit(seen["people"], path, email=email)
+    one = seen["person"].answer.url.path
+    seen["person wrong"] = await root.submit(seen["person"], one, role=name)
+    await root.submit(seen["person"], one, role="moderator")
+    seen["person"] = await root.open(one)
+    seen["take"] = await root.open(f"{one}/take?role=moderator&scope=")
 
 
 async def _leaving(kit: Kit, berta: Visitor, seen: dict[str, Page]) -> None:

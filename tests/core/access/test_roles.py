@@ -131,6 +131,10 @@ def test_the_seeded_roles() -> None:
     assert not book.may_grant(["admin"], SUPERADMIN)
     assert not book.may_grant([], "admin")
     assert not book.may_grant([SUPERADMIN], "nobody defined this")
+    empty = RoleBook.of((*SEEDED, Role("auditor")))
+    assert not empty.may_grant(["admin"], "auditor"), "a role that lists nothing may mean anything"
+    assert empty.may_grant(["auditor"], "auditor")
+    assert empty.may_grant([SUPERADMIN], "auditor")
 
 
 def test_a_role_can_be_replaced() -> None:

@@ -108,6 +108,11 @@ async def is_held(reads: Reads, role: str, now: int) -> bool:
     return await reads.one(store.HOLDER, role=role, now=now) is not None
 
 
+async def hold_holders(change: Change, role: str) -> set[str]:
+    """Who holds a role everywhere now; each of these grants is locked until the end of the change."""
+    return set(await change.all(store.HOLD_HOLDERS, role=role, now=change.micros))
+
+
 def _check_scope(scope: str) -> None:
     about, _, thing = scope.partition(":")
     if scope and (not about.isidentifier() or not thing or len(scope) > _LONGEST or not scope.isprintable()):

@@ -112,12 +112,17 @@ class RoleBook:
     def may_grant(self, held: Iterable[str], wanted: str) -> bool:
         """Whether holders of some roles may give another one away: only what they could do themselves.
 
-        A role that does not exist may be granted by nobody.
+        A role that does not exist may be granted by nobody. One that lists nothing may mean anything to an application,
+        so only those may grant it who hold it, or everything (L20).
         """
         if wanted not in self.roles:
             return False
-        own = [granted for role in held for granted in self.patterns(role)]
-        return all(any(is_within(asked, granted) for granted in own) for asked in self.patterns(wanted))
+        roles = tuple(held)
+        if any(self.includes(role, wanted) for role in roles):
+            return True
+        own = [granted for role in roles for granted in self.patterns(role)]
+        asked = self.patterns(wanted) or (EVERYTHING,)
+        return all(any(is_within(one, granted) for granted in own) for one in asked)
 
     def _paths(self, role: str) -> tuple[Path, ...]:
         found = self._reach.get(role)

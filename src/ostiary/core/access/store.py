@@ -94,6 +94,18 @@ HOLDER: Final = Query(
     .limit(1),
     str,
 )
+HOLD_HOLDERS: Final = Query(
+    "access.hold_holders",
+    sa.select(role_grant.c.account_id)
+    .where(
+        role_grant.c.role == bindparam("role"),
+        role_grant.c.scope == "",
+        sa.or_(role_grant.c.until.is_(None), role_grant.c.until > bindparam("now")),
+    )
+    .order_by(role_grant.c.account_id)
+    .with_for_update(),
+    str,
+)
 DEFINED: Final = Query(
     "access.defined", sa.select(role.c.name, role.c.grants, role.c.inherits, role.c.doc), RoleRow
 )
