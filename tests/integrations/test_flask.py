@@ -311,7 +311,7 @@ def test_methods_wait_for_the_same_answers(site: Host) -> None:
 def test_factories_make_several_applications(tmp_path: Path) -> None:
     """One object serves several applications, each once; a view in one without it says what to call; an application
     with a path of ours says which; one that is guarded as a whole is open at its public paths alone; one with security
-    headers sends them."""
+    headers sends them; one whose guard stands above a route, and so before nothing, does not serve."""
     kit = made(tmp_path)
     auth = Ostiary(kit.engine)
 
@@ -366,6 +366,9 @@ def test_factories_make_several_applications(tmp_path: Path) -> None:
         closed = create_app(joins=False)
         auth.init_app(closed)
         guarded(closed, public=["/", "/open"])
+        before: list[str] = []
+        closed.before_request(lambda: before.append(request.path))
+        guarded(closed, public=["/", "/open"])  # twice is once, and before what the host does
         for path in ("/", "/open", "/open/below"):
             closed.add_url_rule(path, path, lambda: "open")
         with client_of(closed, kit) as client:
@@ -382,5 +385,15 @@ def test_factories_make_several_applications(tmp_path: Path) -> None:
             ):
                 assert code(client.get(path)) == (401, "not_authenticated"), path
             assert client.get("/login").status_code == 200
+            assert before == ["/", "/open", "/open/below", "/open/nowhere"]
+        upside_down = create_app()
+
+        @signed_in
+        @upside_down.get("/above")
+        def view() -> str:
+            return "for everybody"
+
+        with pytest.raises(Misuse, match=r"above the route's decorator: view;"):
+            upside_down.test_client().get("/above")
     finally:
         auth.stop()

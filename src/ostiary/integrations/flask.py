@@ -9,13 +9,15 @@ auth.init_app(app)
 def me(): return {"hello": current_user.email}
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final, TypeVar, cast, overload
 
 import click
-from flask import Blueprint, Flask, Response, current_app, g, has_request_context, request
+from flask import Blueprint, Flask, Response, current_app, has_request_context, request
 from flask.cli import with_appcontext
 from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import HTTPException
@@ -31,8 +33,8 @@ from ostiary.core.api_keys.keys import ApiKey
 from ostiary.core.sessions.sessions import Session
 from ostiary.integrations import blocking, commands, demands
 from ostiary.integrations.demands import By, Demand, Fields, HostVisit, refusal, reply_headers
+from ostiary.integrations.flask_headers import EXTENSION, SecurityHeaders
 from ostiary.integrations.paths import Prefixes
-from ostiary.integrations.security_headers import NONCE, Hardening
 from ostiary.integrations.wsgi import Environ, StartResponse, known_visit, texts, visit_of
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.principal import Principal
@@ -68,9 +70,10 @@ __all__ = [
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 
-_NAME: Final = "ostiary"
 _ANSWERS: Final = "ostiary.answers"
 _PARAMETER: Final = re.compile(r"<[^>]*>")
+# Views, and what guards made of them.
+_behind: Final[weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]]] = weakref.WeakKeyDictionary()
 
 
 class Ostiary(blocking.Ostiary):
@@ -86,9 +89,9 @@ class Ostiary(blocking.Ostiary):
             Misuse: the application has an ostiary already. When it is first called: it has routes of its own at
                 ostiary's paths.
         """
-        if _NAME in app.extensions:
+        if EXTENSION in app.extensions:
             raise Misuse("init_app was called on this application before; once is enough")
-        app.extensions[_NAME] = self
+        app.extensions[EXTENSION] = self
         app.wsgi_app = _Beside(app, self)  # type: ignore[method-assign]  # as Flask's documentation has it
         app.context_processor(lambda: {"csrf_token": csrf_token, "optional_user": optional_user})
         app.cli.add_command(_command)
@@ -102,7 +105,7 @@ class Ostiary(blocking.Ostiary):
 
 
 @click.command(
-    _NAME,
+    EXTENSION,
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
@@ -110,9 +113,9 @@ class Ostiary(blocking.Ostiary):
 @with_appcontext
 def _command(arguments: tuple[str, ...]) -> None:
     """The commands of ostiary, on this application's database."""
-    auth: Ostiary = current_app.extensions[_NAME]
+    auth: Ostiary = current_app.extensions[EXTENSION]
     auth.stop()  # a command opens the engine in a loop of its own
-    commands.run(auth.engine, arguments, f"flask {_NAME}")
+    commands.run(auth.engine, arguments, f"flask {EXTENSION}")
 
 
 class _Beside:
@@ -150,43 +153,25 @@ class _Beside:
                 f"ostiary serves these paths, so the application's own would never be reached: {', '.join(taken)}; "
                 "move them, or leave the feature out with `ribs`"
             )
+        if bare := sorted(_bare(self._app.view_functions)):
+            raise Misuse(
+                f"these views have a guard that stands before nothing, since it is written above the route's "
+                f"decorator: {', '.join(bare)}; write it below"
+            )
 
 
-class SecurityHeaders:
-    """Adds the security headers that a response lacks; what the host has set is never changed.
-
-    Args:
-        app: The application; or call `init_app` later.
-        given: ``csp``, ``hsts`` and ``headers``, as `ostiary.integrations.security_headers.Hardening` takes them. A
-            ``{nonce}`` in the policy is `csp_nonce` in templates, and ``flask.g.csp_nonce``.
-
-    Raises:
-        Misuse: a name or a value holds what no header may.
-    """
-
-    def __init__(self, app: Flask | None = None, **given: Any) -> None:
-        self._hardening = Hardening(**given)
-        if app is not None:
-            self.init_app(app)
-
-    def init_app(self, app: Flask) -> None:
-        """Do so for every response of an application, those of its error handlers, too."""
-        app.after_request(self._harden)
-        if self._hardening.has_nonce:
-            # Before everything that was added so far, since that may answer.
-            app.before_request_funcs.setdefault(None, []).insert(0, self._new_nonce)
-            app.context_processor(lambda: {NONCE: g.get(NONCE, "")})
-
-    def _new_nonce(self) -> None:
-        setattr(g, NONCE, self._hardening.new_nonce())
-
-    def _harden(self, response: Response) -> Response:
-        auth: Ostiary | None = current_app.extensions.get(_NAME)
-        is_https = request.is_secure or (auth is not None and auth.engine.app.edge.base.is_https)
-        given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-        missing = self._hardening.missing(given, is_https=is_https, nonce=g.get(NONCE, ""))
-        response.headers.extend(texts(missing))
-        return response
+def _bare(views: Mapping[str, Callable[..., Any]]) -> Iterator[str]:
+    """The endpoints whose views were given to Flask first, and to a guard only then."""
+    reached: set[int] = set()
+    for view in views.values():
+        inner: Any = view
+        while inner is not None:
+            reached.add(id(inner))
+            inner = getattr(inner, "__wrapped__", None)
+    for endpoint, view in views.items():
+        made = _behind.get(view, ())
+        if made and not any(id(one) in reached for one in made):
+            yield endpoint
 
 
 def _here() -> tuple[Ostiary, HostVisit]:
@@ -197,7 +182,7 @@ def _here() -> tuple[Ostiary, HostVisit]:
     """
     if not has_request_context():
         raise Misuse("a guard of ostiary was asked outside of a request")
-    auth: Ostiary | None = current_app.extensions.get(_NAME)
+    auth: Ostiary | None = current_app.extensions.get(EXTENSION)
     if auth is None:
         raise Misuse(
             "a guard of ostiary was asked, but auth.init_app(app) was not called on this application"
@@ -263,6 +248,8 @@ class Guard:
             _ask(self.demand)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
+        with contextlib.suppress(TypeError):  # what cannot be looked up cannot be a route's either
+            _behind.setdefault(view, weakref.WeakSet()).add(behind)
         return cast(View, behind)
 
 
@@ -293,6 +280,8 @@ def guarded(target: Flask | Blueprint, *guards: Guard, public: Sequence[str] = (
 
     scaffold: Scaffold = target
     scaffold.before_request(judge)
+    before = scaffold.before_request_funcs[None]
+    before.insert(0, before.pop())  # what the host does before its views, it does for whoever may pass
 
 
 @overload
