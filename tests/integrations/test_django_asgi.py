@@ -246,7 +246,7 @@ async def test_permissions_roles_fresh_proofs_and_rates(tmp_path: Any) -> None:
                 answers = [await anna.get("/often") for _ in range(3)]
                 assert [one.status_code for one in answers] == [200, 200, 429]
                 assert answers[0].headers["ratelimit"] == '"2/1m";r=1;t=60'
-                assert answers[2].headers["retry-after"] == "60"
+                assert 0 < int(answers[2].headers["retry-after"]) <= 60
                 assert (await anna.get("/other")).status_code == 200  # every class counts alone
                 assert [(await anna.get(f"/each?who={who}")).status_code for who in "aab"] == [200, 429, 200]
 
@@ -270,7 +270,8 @@ async def test_the_host_stays_itself(kit: Kit, caplog: pytest.LogCaptureFixture)
         return HttpResponse("posted")
 
     middleware = [
-        "django.middleware.common.CommonMiddleware",  # synchronous neighbours on both sides
+        "tests.integrations.test_django_asgi.only_sync",  # synchronous neighbours on both sides
+        "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         MIDDLEWARE,
         "tests.integrations.test_django_asgi.only_sync",

@@ -179,10 +179,8 @@ async def _walk(kit: Kit, handler: str | None) -> None:
             assert (await anna.get(f"/{name}")).status_code == 200
             late = await anna.get(f"/{name}")
             says(late, 429, "too_many_attempts")
-            assert (late.headers["retry-after"], late.headers["ratelimit"].partition(";")[2]) == (
-                "60",
-                "r=0;t=60",
-            )
+            assert 0 < int(late.headers["retry-after"]) <= 60
+            assert late.headers["ratelimit"].partition(";")[2].startswith("r=0;t=")
 
         access = (await anna.post("/auth/token", headers=proof(anna))).json()["access_token"]
         async with visiting(app, kit) as program:
