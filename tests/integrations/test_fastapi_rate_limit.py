@@ -10,14 +10,17 @@ import pytest
 import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Request
 
-from ostiary.integrations.fastapi import Ostiary, rate_limit
+from ostiary.integrations.fastapi import Ostiary, rate_limit, signed_in
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.world import World
 from ostiary.testing import Kit, TurnedClock, running
 from ostiary.testing.kit import PASSWORD
+from tests.lessons.test_L35_slow_database import held
+from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
 from tests.support.statements import statements_of
 
+RAN: list[str] = []
 ANNA, BERT = "anna@example.com", "bert@example.com"
 
 
@@ -35,6 +38,7 @@ class Host:
     """An application with limits of every kind, beside a kit's engine."""
 
     def __init__(self, kit: Kit) -> None:
+        RAN.clear()
         self.kit = kit
         self.app = FastAPI()
         Ostiary(kit.engine).install(self.app)
@@ -47,7 +51,9 @@ class Host:
         async def other() -> None: ...
 
         @self.app.get("/many/{number}", dependencies=[rate_limit("5/h")])
-        async def many(number: int) -> None: ...
+        async def many(number: int) -> None:
+            if number == 1:
+                RAN.append("/many/1")
 
         @shared.get("/one")
         async def one() -> None: ...
@@ -56,7 +62,12 @@ class Host:
         async def two() -> None: ...
 
         @self.app.post("/mine", dependencies=[rate_limit("2/h", by="account", name="mine")])
-        async def mine() -> None: ...
+        async def mine() -> None:
+            RAN.append("/mine")
+
+        @self.app.get("/me", dependencies=[signed_in()])
+        async def me() -> None:
+            RAN.append("/me")
 
         @self.app.get("/customer", dependencies=[rate_limit("1/h", by=of_customer, name="customer")])
         async def customer() -> None: ...
@@ -165,6 +176,38 @@ async def test_accounts_and_functions_have_windows_of_their_own(kit: Kit) -> Non
             for tenant, customer in ways:
                 told = await nobody.get("/customer", params={"tenant": tenant, "customer": customer})
                 assert told.status_code == expected, (tenant, customer)
+
+
+async def test_the_allow_list_and_networks_of_ipv6(database_url: str, tmp_path: Path) -> None:
+    """Allowed networks are never counted; all of an IPv6 /64 is one caller, its neighbour another."""
+    async with running(tmp_path, database=database_url, rate_limit_allow=("198.51.100.0/24",)) as kit:
+        host = Host(kit)
+
+        async def ask(ip: str) -> int:
+            async with host.client(ip) as client:
+                return (await client.get("/other")).status_code
+
+        assert [await ask("198.51.100.7") for _ in range(4)] == [200] * 4
+        assert [await ask(f"2001:db8:0:1::{n}") for n in range(1, 5)] == [200, 200, 429, 429]
+        assert await ask("2001:db8:0:2::1") == 200
+
+
+async def test_guards_fail_closed_when_the_database_does_not_answer(
+    migrated_postgres: str, tmp_path: Path
+) -> None:
+    """A limit that cannot count and a session that cannot be read are 503 with Retry-After; the route does not run."""
+    async with running(tmp_path, database=migrated_postgres) as kit:
+        host = Host(kit)
+        anna, _ = await host.signed_in(ANNA)
+        await drained(kit)
+        async with held(migrated_postgres, "LOCK TABLE throttle, session IN ACCESS EXCLUSIVE MODE"):
+            found = await asyncio.gather(anna.get("/many/1"), anna.post("/mine"), anna.get("/me"))
+        for answer in found:
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert RAN == []
+        assert (await anna.get("/me")).status_code == 200
+        assert RAN == ["/me"]
 
 
 async def test_processes_and_requests_at_once_count_together(database_url: str, tmp_path: Path) -> None:
