@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run notes notes-django notes-flask test test-all check format bench docs messages screenshots system-packages clean
+.PHONY: help install run notes notes-django notes-flask notes-starlette test test-all check format bench docs messages screenshots system-packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ notes-django: install ## serve the Django example on http://127.0.0.1:8000 with 
 
 notes-flask: install ## serve the Flask example on http://127.0.0.1:8000 with its data in .data-notes-flask (PORT=…)
 	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/flask --app examples.flask_notes.app run --port $(PORT)
+
+notes-starlette: install ## serve the Starlette example on http://127.0.0.1:8000 with its data in .data-notes-starlette (PORT=…)
+	NOTES_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m uvicorn examples.starlette_notes.app:app --port $(PORT)
 
 test: check system-packages node_modules/.installed ## the linters, then every test but the slow ones
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
