@@ -13,6 +13,7 @@ from ostiary.testing import Kit, running
 from tests.cli.test_command_line import Terminal, terminal
 from tests.core.signin.stage import changed
 from tests.features.api_keys.stage import ANNA, Host, code_of, make, resolve
+from tests.support.databases import MigratedFile
 from tests.support.server import ROOT_SECRET, production
 
 __all__ = ["terminal"]  # a fixture
@@ -99,8 +100,9 @@ def test_the_keys_of_a_service(terminal: Terminal, database_url: str, tmp_path: 
     assert used[made["key"]][:2] == ["api_key_invalid", "api_key_invalid"]
 
 
-def test_a_key_that_somebody_found(terminal: Terminal, database_url: str, tmp_path: Path) -> None:
+def test_a_key_that_somebody_found(terminal: Terminal, migrated_file: MigratedFile, tmp_path: Path) -> None:
     """What is shown of a key is enough to revoke it, whosever it is; its owner is told, and nobody's key is none."""
+    database_url = migrated_file.copy(tmp_path / "ostiary.db")
     given = production() | {"database": database_url}
     key = asyncio.run(_made(database_url, tmp_path))
     shown = key.rpartition("_")[0]

@@ -72,7 +72,7 @@ class Visit:
         self._cookies: Presented | None = None
         self._resolved: Resolved | None = None
         self._by_cookie: Resolved | None = None
-        self._by_key: ResolvedKey | None = None
+        self._by_key: ResolvedKey | Refused | None = None
 
     def _request_id(self) -> str:
         # Somebody else's id is taken only from the operator's own proxy: anyone else could write into our logs.
@@ -177,7 +177,12 @@ class Visit:
             Refused: as `caller`.
         """
         if self._by_key is None:
-            self._by_key = await self.edge.core.api_keys.resolve(self.origin, key)
+            try:
+                self._by_key = await self.edge.core.api_keys.resolve(self.origin, key)
+            except Refused as refused:
+                self._by_key = refused  # several guards ask, and a wrong key is counted once
+        if isinstance(self._by_key, Refused):
+            raise self._by_key
         return self._by_key
 
     async def session(self) -> Resolved:

@@ -38,8 +38,8 @@ class ApiKeySettings:
             raise ValueError(
                 "api_key_prefix, api_key_environment: must be 1 to 16 lower-case letters and digits, a letter first"
             )
-        if self.api_key_lifetime < timedelta():
-            raise ValueError("api_key_lifetime: must not be below zero")
+        if self.api_key_lifetime and self.api_key_lifetime < timedelta(days=1):
+            raise ValueError("api_key_lifetime: must be at least 1d, or 0s for keys without end")
         if not timedelta() <= self.api_key_overlap <= timedelta(days=30):
             raise ValueError("api_key_overlap: must be 0s to 30d")
         if not 1 <= self.api_keys_per_account <= 1000:

@@ -190,6 +190,19 @@ SWEEP_EXPIRED: Final = command(
     ),
     scan=True,
 )
+# Those that ended with their account's others: no moment says when, and their owner sees them no more.
+SWEEP_ENDED: Final = command(
+    "api_keys.sweep_ended",
+    sa.delete(api_key).where(
+        api_key.c.id.in_(
+            sa.select(api_key.c.id)
+            .select_from(api_key.join(account, account.c.id == api_key.c.account_id))
+            .where(~_is_current)
+            .limit(bindparam("batch", type_=sa.Integer))
+        )
+    ),
+    scan=True,
+)
 SWEEP_REVOKED: Final = command(
     "api_keys.sweep_revoked",
     sa.delete(api_key).where(
