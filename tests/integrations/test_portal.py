@@ -1,7 +1,9 @@
 """The portal: one loop for threads that have none, from the first call to the end of the process, and over a fork."""
 
 import asyncio
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -60,9 +62,17 @@ def test_many_first_calls_begin_one_engine(database_url: str, tmp_path: Path) ->
         assert portals() == []
 
 
+class Interrupt(BaseException):
+    """What a signal's handler raises, as KeyboardInterrupt."""
+
+
+def _interrupt(*_: object) -> None:
+    raise Interrupt
+
+
 def test_what_a_call_raises_comes_out_as_it_is(tmp_path: Path) -> None:
-    """The very same exception; late calls are cancelled; one from within the loop would wait for itself; closing waits
-    for calls under way."""
+    """The very same exception; late and interrupted calls are cancelled; one from within the loop would wait for
+    itself; closing waits for calls under way."""
     portal = Portal(made(f"sqlite:///{tmp_path / 'ostiary.db'}", tmp_path))
     cause = TimeoutError("the function's own")
     ended: list[str] = []
@@ -88,6 +98,19 @@ def test_what_a_call_raises_comes_out_as_it_is(tmp_path: Path) -> None:
         portal.call(sleeps, 60, timeout=timedelta(milliseconds=1))
     portal.call(where)
     assert ended == ["cancelled"]
+
+    async def interrupts() -> str:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return await sleeps(60)
+
+    before = signal.signal(signal.SIGUSR1, _interrupt)
+    try:
+        with pytest.raises(Interrupt):
+            portal.call(interrupts)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    portal.call(where)
+    assert ended == ["cancelled"] * 2
     with pytest.raises(Misuse, match="wait for itself"):
         portal.call(inside)
     under_way = portal.begin(sleeps, 0.2)

@@ -30,7 +30,7 @@ from ostiary.core.access.roles import Role
 from ostiary.core.accounts.accounts import Account as User
 from ostiary.core.accounts.profile import Profile, ProfileField
 from ostiary.core.api_keys.keys import ApiKey
-from ostiary.core.sessions.sessions import Session
+from ostiary.core.sessions.sessions import Resolved, Session
 from ostiary.integrations import blocking, commands, demands
 from ostiary.integrations.demands import By, Demand, Fields, HostVisit, refusal, reply_headers
 from ostiary.integrations.flask_headers import EXTENSION, SecurityHeaders
@@ -340,10 +340,29 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Guard:
     return Guard(demands.rate_limit(rate, by, name))
 
 
+def _held() -> Resolved | None:
+    """The live session if a guard, or a name like these, has asked for it: then the engine need not be asked again."""
+    return _here()[1].known
+
+
 def csrf_token() -> str:
     """The CSRF token for this browser's forms, as the hidden field `csrf_token`; "" for whoever is not signed in."""
+    if _held() is not None:
+        return _here()[1].cookies.csrf or ""
     token: str = _known("csrf_token", HostVisit.csrf_token)
     return token
+
+
+def _user() -> User:
+    held = _held()
+    found: User = held.account if held else _known("user", HostVisit.user)
+    return found
+
+
+def _optional() -> User | None:
+    held = _held()
+    found: User | None = held.account if held else _known("nobody", HostVisit.user_or_nobody)
+    return found
 
 
 def _proxy(find: Callable[[], T]) -> T:
@@ -351,11 +370,13 @@ def _proxy(find: Callable[[], T]) -> T:
 
 
 # What they stand for is found out when they are first looked at in a request; 401 for nobody, as a guard would answer.
-current_user: Final[User] = _proxy(lambda: _known("user", HostVisit.user))
-current_session: Final[Session] = _proxy(lambda: _known("session", HostVisit.proven).session)
-current_principal: Final[Principal] = _proxy(lambda: _known("caller", HostVisit.proven_caller).principal)
+current_user: Final[User] = _proxy(_user)
+current_session: Final[Session] = _proxy(lambda: (_held() or _known("session", HostVisit.proven)).session)
+current_principal: Final[Principal] = _proxy(
+    lambda: (_held() or _known("caller", HostVisit.proven_caller)).principal
+)
 current_api_key: Final[ApiKey] = _proxy(lambda: _known("key", HostVisit.key))
 current_standing: Final[Standing] = _proxy(lambda: _known("standing", HostVisit.standing))
 current_profile: Final[Profile] = _proxy(lambda: _known("profile", HostVisit.profile))
 # False in a test for whoever is not signed in: write `if optional_user:`, since a proxy is never None itself.
-optional_user: Final[User | None] = _proxy(lambda: _known("nobody", HostVisit.user_or_nobody))
+optional_user: Final[User | None] = _proxy(_optional)

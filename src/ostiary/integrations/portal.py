@@ -119,19 +119,17 @@ class Portal:
             Unavailable: there was no answer in time, or the engine was stopped.
         """
         future = self.begin(function, *args)
-        limit = timeout or self.patience
+        limit = (timeout or self.patience).total_seconds()
         try:
-            wait([future], limit.total_seconds())
-        finally:
-            is_late = not future.done()
-            if is_late:
-                future.cancel()
-        if is_late:
-            raise Unavailable(f"a call of ostiary did not end within {limit.total_seconds():g} s")
-        try:
-            return future.result()
+            return future.result(limit)
         except CancelledError as error:
             raise Unavailable("ostiary was stopped while a call was under way") from error
+        except TimeoutError:
+            if future.done():
+                return future.result()  # the function's own, or its answer in the last moment
+            raise Unavailable(f"a call of ostiary did not end within {limit:g} s") from None
+        finally:
+            future.cancel()  # whoever leaves before the end calls it off; otherwise this does nothing
 
     def begin(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> "Future[T]":
         """As `call`, but do not wait: cancelling the future cancels the function.
