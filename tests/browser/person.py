@@ -54,8 +54,10 @@ class Person:
             self.troubles.append(f"left: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        # Chromium drops the icon of a page that is left at once, and calls a download a page that did not load.
-        if request.failure != "net::ERR_ABORTED" or not request.url.endswith((".svg", "/account/export")):
+        # Chromium drops the icon of a page that is left at once, and what it asks passkeys for, and calls a download a
+        # page that did not load.
+        dropped = (".svg", "/account/export", "/auth/passkeys/login/options")
+        if request.failure != "net::ERR_ABORTED" or not request.url.endswith(dropped):
             self.troubles.append(f"failed: {request.url} {request.failure}")
 
     def _answered(self, response: Response) -> None:

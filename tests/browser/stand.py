@@ -22,15 +22,16 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def standing(folder: Path, **given: Any) -> AsyncIterator[Kit]:
+async def standing(folder: Path, *, host: str = "127.0.0.1", **given: Any) -> AsyncIterator[Kit]:
     """A kit in development mode that answers at its base URL.
 
     Args:
+        host: How this machine is called; browsers know no passkeys on addresses.
         given: For `running`.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"http://{host}:{listener.getsockname()[1]}"
         async with running(folder, base_url=url, dev=True, data=folder, **given) as kit:
             config = uvicorn.Config(
                 kit.engine.app, lifespan="off", log_config=None, access_log=False, proxy_headers=False

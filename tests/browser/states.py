@@ -9,6 +9,7 @@ import pyotp
 from playwright.async_api import Browser
 
 from ostiary.testing import Kit
+from tests.browser.device import Device
 from tests.browser.person import FIREFOX, Person, account, link_token, sitting
 from tests.features.email_code.test_email_code import code
 from tests.support.server import PROGRAM, Server, environment
@@ -33,6 +34,7 @@ STOOD: Final = (
     "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
     "needed", "app remove needed", "factors", "app new", "app confirm", "app wrong", "codes", "factors one",
     "app remove", "codes ask", "mail code", "mail code confirm", "factor mail",
+    "login passkeys", "passkey login", "passkey new", "passkey refused", "passkey name", "factor passkey",
 )  # fmt: skip
 
 
@@ -83,8 +85,13 @@ async def walk_enrolment(browser: Browser, kit: Kit, email: str, look: Look) -> 
 
 
 async def walk_two_steps(browser: Browser, kit: Kit, email: str, look: Look) -> None:
-    """The account's pages about second steps, with codes by mail allowed."""
+    """The account's pages about second steps, with codes by mail allowed, where browsers know passkeys."""
     async with sitting(browser, kit.base_url) as person:
+        device = await Device.of(person.page, verifies=False)
+        await person.open("/login/passkey")
+        await look("passkey login", person)
+        await person.open("/login")
+        await look("login passkeys", person)
         await person.sign_in(email)
         await person.open("/account/factors")
         await look("factors", person)
@@ -111,10 +118,27 @@ async def walk_two_steps(browser: Browser, kit: Kit, email: str, look: Look) -> 
         await look("mail code confirm", person)
         await person.fill("Code from the mail", await code(kit, 1, email))
         await person.press("Confirm")
+        await _passkey(person, device, look)
         await person.context.clear_cookies()
         await person.sign_in(email)
+        await look("factor passkey", person)
         await person.press("Use instead: Code that we mail you", role="link")
         await look("factor mail", person)
+
+
+async def _passkey(person: Person, device: Device, look: Look) -> None:
+    await person.open("/account/factors/passkeys/new")
+    await look("passkey new", person)
+    await person.fill("What do you call it? (optional)", "The key with the long name on my ring")
+    await person.press("Make a passkey")
+    await person.open("/account/factors/passkeys/new")
+    await person.page.get_by_role("button", name="Make a passkey").click()
+    await person.page.get_by_text("has a passkey of your account already").wait_for()
+    await look("passkey refused", person)
+    await person.open("/account/factors")
+    await person.press("Rename The key with the long name on my ring", role="link")
+    await look("passkey name", person)
+    assert len(await device.credentials()) == 1
 
 
 async def _code_of_key(person: Person, kit: Kit) -> str:

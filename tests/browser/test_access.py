@@ -74,6 +74,10 @@ class Seen:
         await page.set_viewport_size(before)
 
 
+# The walk past every page belongs to whichever test comes first, and takes a minute on a busy machine.
+pytestmark = pytest.mark.timeout(400)
+
+
 @pytest.fixture(scope="module")
 async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Both walks, made once."""
@@ -89,7 +93,7 @@ async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPath
     async with standing(tmp_path_factory.mktemp("required"), **required) as kit:
         await kit.signed_up(email)
         await walk_enrolment(browser, kit, email, seen.look)
-    async with standing(tmp_path_factory.mktemp("steps"), email_code=True) as kit:
+    async with standing(tmp_path_factory.mktemp("steps"), host="localhost", email_code=True) as kit:
         await kit.signed_up(email)
         await walk_two_steps(browser, kit, email, seen.look)
     return seen

@@ -42,6 +42,8 @@ PUBLIC = {
     ("GET", "/login/link/ask"),
     ("POST", "/login/link/ask"),
     ("GET", "/login/link/sent"),
+    ("GET", "/login/passkey"),
+    ("POST", "/login/passkey"),
     ("GET", "/logout"),
     ("POST", "/logout"),
     ("GET", "/not-me"),

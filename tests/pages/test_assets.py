@@ -26,7 +26,7 @@ async def test_assets_are_kept_for_a_year(tmp_path: Path) -> None:
         page = await who.open("/login")
         paths = {one.attributes.get("src") or one.attributes["href"] for one in page.tree.one("head").walk()
                  if one.tag in ("link", "script")}  # fmt: skip
-        assert len(paths) == 3
+        assert len(paths) == 4
         for path in paths:
             answer = await who.browser.get(path)
             assert answer.headers["content-type"] == KINDS[path.rpartition(".")[2]]
@@ -82,6 +82,21 @@ async def test_the_script_talks_to_nobody(tmp_path: Path) -> None:
     async with running(tmp_path) as kit:
         script = kit.engine.app.edge.shell.assets["ostiary.js"].content.decode()
     banned = ("fetch(", "XMLHttp", "sendBeacon", "Storage", "eval(", "Function(", "innerHTML", "document.write",
+              "import(", "cookie", "location", "http:", "https:")  # fmt: skip
+    assert [word for word in banned if word in script] == []
+
+
+async def test_the_script_of_passkeys_talks_to_this_site_alone(tmp_path: Path) -> None:
+    """Only pages with a ceremony load it; what it asks is what its form says, and nothing of the answer is markup."""
+    async with running(tmp_path) as kit:
+        script = kit.engine.app.edge.shell.assets["passkeys.js"].content.decode()
+        with_it = {
+            path for path in ("/login", "/login/passkey", "/signup", "/recover")
+            if "passkeys." in (await kit.browser().get(path)).text.partition("</head>")[0]
+        }  # fmt: skip
+    assert with_it == {"/login", "/login/passkey"}
+    assert script.count("fetch(") == script.count("fetch(form.dataset.options,") == 1
+    banned = ("XMLHttp", "sendBeacon", "Storage", "eval(", "Function(", "innerHTML", "document.write",
               "import(", "cookie", "location", "http:", "https:")  # fmt: skip
     assert [word for word in banned if word in script] == []
 

@@ -9,7 +9,7 @@ from tests.pages.reading import Element, Page
 from tests.pages.tour import PLAIN
 
 AUTOCOMPLETE = {
-    "name": "name", "email": "email", "identifier": "username", "code": "one-time-code",
+    "name": "name", "email": "email", "identifier": "username webauthn", "code": "one-time-code",
     "current_password": "current-password", "new_password": "new-password",
 }  # fmt: skip
 
@@ -22,6 +22,7 @@ def test_the_tour_sees_every_page(pages: dict[str, Page]) -> None:
         "spent": 400, "csrf": 403, "nothing": 404, "factor wrong": 401, "profile wrong": 422, "factor empty": 422,
         "link ask wrong": 422, "link code wrong": 401, "link spent": 400,
         "app new wrong": 422, "app wrong": 422, "mail code wrong": 422,
+        "passkey new wrong": 422, "passkey new blamed": 422, "passkey name wrong": 422, "passkey login wrong": 401,
         "password wrong": 401, "password poor": 422, "recover wrong": 422, "reset poor": 422, "reset spent": 400,
         "key new wrong": 422, "people wrong": 422, "person wrong": 422,
         "email add wrong": 422, "email waits wrong": 400, "not me spent": 400,
@@ -63,8 +64,8 @@ def test_every_field_has_its_label_and_says_what_it_wants(pages: dict[str, Page]
             seen.add(given["name"])
             assert page.tree.one("label", for_=given["id"]).text, name
             wanted = AUTOCOMPLETE.get(given["name"], given["autocomplete"])
-            if name.startswith(("app new", "key new", "people")):
-                wanted = "off"  # how an app or a key is called, and somebody else's address, is not one's own
+            if name.startswith(("app new", "key new", "passkey n", "people")):
+                wanted = "off"  # how a thing is called, and somebody else's address, is not one's own
             assert given["autocomplete"] == wanted, name
             assert not {"onpaste", "readonly", "disabled"} & set(given), name
             for word in given.get("aria-describedby", "").split():

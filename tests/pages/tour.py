@@ -1,11 +1,13 @@
 """Owns a tour of every page in every state, for what must hold on all of them."""
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 
 import pyotp
 
+from ostiary.testing.authenticator import SoftwareAuthenticator
 from ostiary.testing.kit import PASSWORD, Kit
 from tests.core.signin.stage import account_id
 from tests.features.api_keys.stage import give
@@ -19,7 +21,7 @@ PLAIN = (
     "roles", "recover", "recover sent", "recover sent blank", "reset", "reset done", "reset spent",
     "link ask", "link sent", "link use", "link elsewhere",
     "factors", "app new", "app confirm", "codes", "app remove", "codes ask", "mail code new", "mail code confirm",
-    "mail code remove",
+    "mail code remove", "passkey new", "passkey name", "passkey remove", "passkey login",
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
     "keys", "key new", "key made", "key rotate", "key revoke", "people", "person", "take",
@@ -168,6 +170,33 @@ async def _factors(kit: Kit, anna: Visitor, email: str, name: str, seen: dict[st
     remove = next(one for one in removals if one.endswith("/remove"))
     seen["app remove"] = await anna.open(remove)
     seen["factors none"] = await anna.submit(seen["app remove"], remove)
+    await _passkeys(kit, anna, name, seen)
+
+
+async def _passkeys(kit: Kit, anna: Visitor, name: str, seen: dict[str, Page]) -> None:
+    new = "/account/factors/passkeys/new"
+    seen["passkey new"] = await anna.open(new)
+    seen["passkey new wrong"] = await anna.submit(seen["passkey new"], new, name="", response="{}")
+    seen["passkey new blamed"] = await anna.submit(seen["passkey new"], new, name="a\u202eb", response="")
+    token = {"x-csrf-token": anna.browser.cookies[kit.engine.app.edge.cookies.csrf]}
+    asked = await anna.browser.post("/auth/passkeys/register/options", headers=token)
+    made = SoftwareAuthenticator().create(asked.json()["options"], kit.base_url)
+    seen["codes passkey"] = await anna.submit(
+        seen["passkey new"], new, name=name[:60], response=json.dumps(made)
+    )
+    listed = (await anna.browser.get("/auth/passkeys")).json()["passkeys"]
+    one = f"/account/factors/passkeys/{listed[0]['id']}"
+    seen["factors passkey"] = await anna.open("/account/factors")
+    seen["passkey name"] = await anna.open(one)
+    seen["passkey name wrong"] = await anna.submit(seen["passkey name"], one, name="a\u202eb")
+    seen["passkey named"] = await anna.submit(seen["passkey name"], one, name=f"My {name}"[:60])
+    seen["passkey remove"] = await anna.open(f"{one}/remove")
+    seen["factors without"] = await anna.submit(seen["passkey remove"], f"{one}/remove")
+    stranger = visitor(kit)
+    seen["passkey login"] = await stranger.open("/login/passkey")
+    seen["passkey login wrong"] = await stranger.submit(
+        seen["passkey login"], "/login/passkey", response=name
+    )
 
 
 async def _mailed_code(kit: Kit, email: str, before: set[str], *, count: int) -> str:

@@ -1,4 +1,4 @@
-"""Owns the files that pages load: our style sheet, script and mark, and the operator's style sheet.
+"""Owns the files that pages load: our style sheet, scripts and mark, and the operator's style sheet.
 
 Their names carry a hash of their content, so browsers keep them for a year and a new version is a new name.
 """
@@ -16,6 +16,7 @@ from ostiary.kernel.settings import setting
 PREFIX: Final = "/assets/"
 STYLE: Final = "ostiary.css"
 SCRIPT: Final = "ostiary.js"
+PASSKEYS: Final = "passkeys.js"
 MARK: Final = "mark.svg"
 THEME: Final = "theme.css"
 
@@ -61,7 +62,7 @@ def load_assets(settings: PageSettings) -> Mapping[str, Asset]:
         Misuse: the operator's style sheet cannot be read, is no UTF-8 or larger than 256 KiB.
     """
     folder = files("ostiary.http") / "assets"
-    contents = {name: (folder / name).read_bytes() for name in (STYLE, SCRIPT, MARK)}
+    contents = {name: (folder / name).read_bytes() for name in (STYLE, SCRIPT, PASSKEYS, MARK)}
     if settings.theme_css is not None:
         contents[THEME] = _theme(settings.theme_css)
     return {name: _asset(name, content) for name, content in contents.items()}

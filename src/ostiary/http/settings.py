@@ -35,6 +35,15 @@ class ParsedBase:
     host: str
     is_https: bool
 
+    @property
+    def is_name(self) -> bool:
+        """Whether the host is a name; browsers know no passkeys on bare addresses (WebAuthn section 5.1.3)."""
+        try:
+            ip_address(self.host.strip("[]"))
+        except ValueError:
+            return True
+        return False
+
     def link(self, path: str) -> str:
         """An absolute URL on this origin; the only way in which links are made (L08)."""
         return self.origin + path

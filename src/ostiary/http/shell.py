@@ -45,6 +45,7 @@ class FactorPage:
         adding: The words of the button that leads to `path`.
         path: Where one is added, or where all of it is made anew.
         remove: Where one is removed, with `{id}` for its own; "" where that is no page.
+        rename: Where one gets another name, with `{id}`; "" where that is no page.
         is_single: An account has it once.
         is_spare: It only stands in for another one, and is made anew rather than added.
         is_open: Whether the deployment lets people add it.
@@ -55,6 +56,7 @@ class FactorPage:
     adding: str
     path: str
     remove: str = ""
+    rename: str = ""
     is_single: bool = False
     is_spare: bool = False
     is_open: Callable[[Core], bool] = lambda core: True
@@ -62,6 +64,10 @@ class FactorPage:
     def removal_of(self, factor_id: str) -> str:
         """Where this one is removed."""
         return self.remove.replace("{id}", factor_id)
+
+    def renaming_of(self, factor_id: str) -> str:
+        """Where this one gets another name."""
+        return self.rename.replace("{id}", factor_id)
 
 
 @dataclass(frozen=True, slots=True)

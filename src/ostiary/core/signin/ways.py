@@ -104,6 +104,7 @@ class Enrolled:
         name: Given by the owner; may be empty.
         last_used_at: None when it was never used.
         remaining: How often it still works, where that is limited.
+        about: What else its owner should know of it: "synced", "bound to one device".
     """
 
     factor: str
@@ -112,6 +113,7 @@ class Enrolled:
     created_at: datetime
     last_used_at: datetime | None
     remaining: int | None = None
+    about: str = ""
 
 
 class Factor(Protocol):

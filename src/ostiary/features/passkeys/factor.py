@@ -93,6 +93,11 @@ class PasskeyFactor(Factor):
                 title_of(row),
                 from_micros(row.created_at),
                 None if row.last_used_at is None else from_micros(row.last_used_at),
+                about="synced"
+                if row.is_synced
+                else "may be synced"
+                if row.is_syncable
+                else "bound to one device",
             )
             for row in await reads.all(store.OF_ACCOUNT, of_account=account_id)
         ]

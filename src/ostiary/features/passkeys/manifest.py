@@ -7,6 +7,7 @@ from ostiary.core.wiring import Parts
 from ostiary.features.passkeys import flow, store
 from ostiary.features.passkeys.api import public_router, router
 from ostiary.features.passkeys.factor import PasskeyFactor
+from ostiary.features.passkeys.pages import PAGE, PAGES
 from ostiary.features.passkeys.settings import PasskeySettings
 from ostiary.features.passkeys.way import PasskeyWay
 from ostiary.http.access import PUBLIC, SESSION
@@ -33,5 +34,7 @@ RIB = Rib(
     ),
     factors=_factors,
     json_routes=(JsonRoutes(router, SESSION), JsonRoutes(public_router, PUBLIC)),
+    hot_routes=PAGES,
+    factor_pages=(PAGE,),
     kept=(store.KEPT,),
 )

@@ -32,6 +32,7 @@ from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Code, Refused
+from ostiary.kernel.secret import Secret
 
 LOGOUT: Final = "/logout"
 CHALLENGE: Final = "/login/factor/challenge"
@@ -136,7 +137,8 @@ async def answer_factor(request: Request) -> Response:
     form = Form(visit.form)
     destination = may_go(visit, form.value("next"))
     attempt, chosen = form.value("attempt"), form.value("factor")
-    code = form.secret("code", missing="Enter the code.")
+    response = form.value("response")
+    code = Secret(response) if response else form.secret("code", missing="Enter the code.")
     factors = tuple(dict.fromkeys([chosen, *form.value("factors").split()]))[:_MOST_FACTORS]
     if form.errors:
         return await _factor_page(visit, form, attempt, factors, chosen, destination, 422)
@@ -146,7 +148,10 @@ async def answer_factor(request: Request) -> Response:
     except Refused as refused:
         headers = problem_from(refused, visit).headers
         if refused.code is INVALID_CREDENTIALS:
-            form.refuse("code", "This code is wrong, or it was used before.")
+            if response:
+                form.refuse("", "This passkey did not work here, or it took too long. Try again.")
+            else:
+                form.refuse("code", "This code is wrong, or it was used before.")
             return await _factor_page(visit, form, attempt, factors, chosen, destination, 401, headers)
         if refused.code is ATTEMPT_INVALID:
             return await _too_late(visit, destination, refused)
@@ -190,6 +195,7 @@ async def _login_page(
         notice=notice,
         again=form.flag("again"),
         remember_for=visit.edge.core.settings.of(SessionSettings).remember_lifetime,
+        has_passkeys=visit.edge.shell.has("/login/passkey") and visit.edge.base.is_name,
         signup=with_next("/signup", destination) if visit.edge.shell.has("/signup") else "",
     )
 

@@ -1,0 +1,67 @@
+// Ceremonies of passkeys, on the pages that have one. It talks to this site alone; without it they say what else helps.
+"use strict";
+(() => {
+  const each = (selector, work) => document.querySelectorAll(selector).forEach(work);
+
+  // Passkeys: the server says what is to be signed, the browser asks its owner, and the form carries the answer.
+  const TROUBLE = {
+    NotAllowedError: "That was cancelled, or it took too long. You can try again.",
+    InvalidStateError: "This device has a passkey of your account already.",
+    SecurityError: "Passkeys do not work at this address.",
+  };
+  const RENEWED = 240000;  // what was asked for is good for five minutes
+  each("form[data-passkey]", (form) => {
+    const api = window.PublicKeyCredential;
+    const button = form.querySelector("button[data-ceremony]"), said = form.querySelector("[data-said]");
+    if (!api?.parseRequestOptionsFromJSON || !button || !said) return;
+    const makes = form.dataset.passkey === "create";
+    let asking;
+    const ask = async (mediation) => {
+      asking?.abort();
+      asking = new AbortController();
+      const { signal } = asking;
+      const { attempt, factor, csrf_token: token } = form.elements;
+      const headers = token ? { "x-csrf-token": token.value } : {};
+      const given = { method: "POST", headers, signal };
+      if (attempt) {
+        headers["content-type"] = "application/json";
+        given.body = JSON.stringify({ attempt: attempt.value, factor: factor.value });
+      }
+      const answer = await fetch(form.dataset.options, given);
+      if (!answer.ok) throw new Error((await answer.json()).title);
+      const told = await answer.json();
+      const options = told.options ?? told.challenge.options;
+      const credential = makes
+        ? await navigator.credentials.create({ publicKey: api.parseCreationOptionsFromJSON(options), signal })
+        : await navigator.credentials.get({ publicKey: api.parseRequestOptionsFromJSON(options), mediation, signal });
+      form.elements.response.value = JSON.stringify(credential.toJSON());
+      form.submit();
+    };
+    // The browser offers passkeys where the name is typed, for as long as the page is open.
+    const offer = () => { ask("conditional").catch(() => {}); };
+    let offers = false;
+    button.addEventListener("click", async () => {
+      said.textContent = "";
+      button.setAttribute("aria-busy", "true");
+      const remember = document.querySelector("input[name=remember]");
+      if (remember && form.elements.remember !== remember) form.elements.remember.value = remember.checked ? "on" : "";
+      try {
+        await ask("optional");
+      } catch (error) {
+        button.removeAttribute("aria-busy");
+        said.textContent = TROUBLE[error.name] ?? error.message;
+        if (offers) offer();
+      }
+    });
+    form.addEventListener("submit", (event) => { event.preventDefault(); button.click(); });
+    each("[data-scriptless]", (words) => { words.hidden = true; });
+    form.hidden = button.hidden = false;
+    if (!("autofill" in form.dataset)) return;
+    api.isConditionalMediationAvailable?.().then((can) => {
+      if (!can) return;
+      offers = true;
+      offer();
+      setInterval(() => { if (!button.hasAttribute("aria-busy")) offer(); }, RENEWED);
+    });
+  });
+})();
