@@ -16,6 +16,7 @@ from django.views import View
 
 from examples.django_notes.models import Note
 from ostiary.integrations.django import (
+    Request,
     current_principal,
     current_user,
     optional_user,
@@ -102,17 +103,17 @@ class OneNote(View):
     """One of my notes. Somebody else's is 404 and not 403, so that ids tell nothing. Its views are asynchronous."""
 
     @method_decorator(signed_in())
-    async def get(self, request: Any, note_id: str) -> HttpResponse:
+    async def get(self, request: Request, note_id: str) -> HttpResponse:
         """Read a note."""
         return JsonResponse((await self._own(request, note_id)).as_json())
 
     @method_decorator(signed_in())
-    async def delete(self, request: Any, note_id: str) -> HttpResponse:
+    async def delete(self, request: Request, note_id: str) -> HttpResponse:
         """Delete a note."""
         await (await self._own(request, note_id)).adelete()
         return HttpResponse(status=204)
 
-    async def _own(self, request: Any, note_id: str) -> Note:
+    async def _own(self, request: Request, note_id: str) -> Note:
         user = await request.ostiary.user()
         note = await Note.objects.filter(author_id=user.id, id=note_id).afirst()
         if note is None:

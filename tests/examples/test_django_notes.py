@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.examples.notes import answers, signed_in
 from tests.support.gunicorn import gunicorn
 from tests.support.ports import free_port
@@ -29,6 +31,7 @@ def _launch(folder: Path, name: str, program: Sequence[str], **given: str) -> Se
     return launch((), folder / f"{name}.log", port=port, settings={}, program=[env, *surroundings, *program])
 
 
+@pytest.mark.timeout(300)  # five processes load everything at once
 async def test_the_notes_of_the_django_example(tmp_path: Path) -> None:
     """Both servers on one folder: notes are their author's alone, nobody and no call without proof changes any, pages
     escape, a session of one server is the other's, too; and both end in order."""

@@ -13,7 +13,7 @@ application = wsgi(get_wsgi_application())
 
 # views.py
 @signed_in()
-async def me(request):
+async def me(request: Request):
     user = await request.ostiary.user()
     return JsonResponse({"hello": user.email})
 """
@@ -45,7 +45,7 @@ from ostiary.integrations.django.guards import (
     sign_in_not_required,
     signed_in,
 )
-from ostiary.integrations.django.here import Here
+from ostiary.integrations.django.here import Here, Request
 from ostiary.integrations.django.middleware import OstiaryMiddleware, RequireSignIn, SecurityHeaders
 from ostiary.integrations.django.wsgi import wsgi
 from ostiary.integrations.host import Ostiary
@@ -59,6 +59,7 @@ __all__ = [
     "Policy",
     "Profile",
     "ProfileField",
+    "Request",
     "RequireSignIn",
     "Role",
     "SecurityHeaders",

@@ -214,6 +214,16 @@ class Here:
         return await asyncio.to_thread(_posted, self._request)
 
 
+class Request(HttpRequest):
+    """Django's request as views behind the middleware get it; for annotations alone.
+
+    Attributes:
+        ostiary: ostiary in this request.
+    """
+
+    ostiary: Here
+
+
 def here_of(request: Any) -> Here:
     """The `request.ostiary` of a request, be it Django's own or one that wraps it.
 
