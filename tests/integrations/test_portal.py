@@ -20,6 +20,7 @@ from ostiary.integrations.host import Ostiary
 from ostiary.integrations.portal import Portal
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.origin import Origin
+from tests.support.gunicorn import FORKS
 from tests.support.tree import ROOT
 
 AT_ONCE = 12
@@ -260,7 +261,7 @@ if __name__ == "__main__":
 
 def run(program: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """Run a program in a process of its own, its warnings errors; it must end by itself."""
-    command = [sys.executable, "-W", "error", "-c", program, *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-W", FORKS, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT, check=False)
 
 

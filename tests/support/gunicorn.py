@@ -5,6 +5,8 @@ from typing import Final
 
 from tests.support.tree import ROOT
 
+# Python 3.12 and 3.13 count threads that begin after the fork.
+FORKS: Final = "ignore:This process:DeprecationWarning"
 # `launch` says the port as `--port N`; gunicorn wants to hear it in another way.
 _RUN: Final = """
 import ctypes, sys
@@ -33,4 +35,4 @@ def gunicorn(application: str, *options: str) -> tuple[str, ...]:
         options: Of gunicorn, such as ``--preload``.
     """
     inside = ("--chdir", str(ROOT), "--log-level", "info", "--no-control-socket")
-    return (sys.executable, "-W", "error", "-c", _RUN, *inside, *options, application)
+    return (sys.executable, "-W", "error", "-W", FORKS, "-c", _RUN, *inside, *options, application)
