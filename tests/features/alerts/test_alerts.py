@@ -129,6 +129,18 @@ async def test_this_was_not_me(kit: Kit) -> None:
     assert (await login(kit.browser(), ANNA, NEW)).json()["status"] == "complete"
 
 
+async def test_a_place_that_was_disowned_is_new_again(kit: Kit) -> None:
+    """Whoever was thrown out and comes back with the new password, from the same place, is told of once more."""
+    await stranger(kit)
+    assert (await say(kit, token_in(told(kit)[0]))).status_code == 200
+    await drained(kit)
+    link = next(mail for mail in reversed(kit.mailbox.messages()) if "reset?token" in mail["text"])
+    assert (await reset(kit, token_in(link))).status_code == 200
+    kit.clock.turn(timedelta(days=2))
+    await stranger(kit, password=NEW)
+    assert len(told(kit)) == 2
+
+
 async def test_the_thief_was_quicker(kit: Kit) -> None:
     """Who changes the password and the primary address at once keeps nothing: the link goes where the mail went."""
     thief = await stranger(kit)
