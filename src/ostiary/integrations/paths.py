@@ -31,7 +31,8 @@ def is_plain(path: str, raw: bytes | None = None) -> bool:
         or _ESCAPED.search((raw or b"").partition(b"?")[0])
     ):
         return False
-    return _DOTS.isdisjoint(path.split("/"))
+    # Some servers cut what follows a semicolon off, and see two dots in "..;".
+    return _DOTS.isdisjoint(segment.partition(";")[0] for segment in path.split("/"))
 
 
 class Prefixes:
