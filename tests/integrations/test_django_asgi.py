@@ -419,6 +419,40 @@ async def test_security_headers_fill_what_is_missing(kit: Kit) -> None:
         assert (answer.headers["x-more"], "permissions-policy" in answer.headers) == ("yes", False)
 
 
+def overriding(get_response: Any) -> Any:
+    """A project's own middleware that makes another method of a request that was judged already."""
+
+    def changed(request: HttpRequest) -> Any:
+        if "method" in request.GET:
+            assert optional_user(request)
+            request.method = request.GET["method"]
+        return get_response(request)
+
+    return changed
+
+
+async def test_a_method_that_is_overridden_inside_is_judged_as_what_it_became(kit: Kit) -> None:
+    """A project that makes a DELETE of a GET behind ostiary's middleware gets no unsafe call without its proof."""
+
+    class Deed(View):
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("looked")
+
+        def delete(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse(f"gone {current_user(request).email}")
+
+    urls = path("guarded", signed_in()(Deed.as_view())), path("bare", Deed.as_view())
+    site = "ostiary.integrations.django.RequireSignIn"
+    with project(*urls, middleware=[MIDDLEWARE, site, f"{__name__}.overriding"]):
+        async with visiting(application(kit), kit, ANNA) as anna:
+            for where in ("/guarded", "/bare"):
+                assert (await anna.get(where)).text == "looked"
+                refused = await anna.get(f"{where}?method=DELETE")
+                assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed"), where
+                answer = await anna.get(f"{where}?method=DELETE", headers=proof(anna))
+                assert answer.text == f"gone {ANNA}"
+
+
 async def test_templates_know_who_asks(kit: Kit) -> None:
     """The context processor gives user and field, in a thread or after `await`; it never stops the event loop."""
 

@@ -285,6 +285,50 @@ def test_limits_count_each_view_and_are_told(site: Host) -> None:
         assert answers == [200, 200, 429]
 
 
+def test_what_a_host_makes_of_a_request_is_judged_as_that(site: Host, tmp_path: Path) -> None:
+    """Another method owes the proof of that method, whatever was asked before; inside an application with another
+    ostiary the cookies of that one count, and nobody is taken for who was known outside."""
+    other_kit = made(tmp_path / "other", database=f"sqlite:///{tmp_path / 'other.db'}")
+    other, inner = Ostiary(other_kit.engine), Flask("inner")
+    other.init_app(inner)
+    inner.add_url_rule("/inside", view_func=lambda: current_user.id if optional_user else "nobody")
+
+    @site.app.before_request
+    def override() -> None:
+        if "method" in request.args:
+            assert optional_user
+            request.method = request.args["method"]
+
+    class Deed(MethodView):
+        decorators: ClassVar = [signed_in]
+
+        def get(self) -> str:
+            return f"looked {current_user.id}"
+
+        def delete(self) -> str:
+            return f"gone {current_user.id}"
+
+    site.app.add_url_rule("/deed", view_func=Deed.as_view("deed"))
+
+    @site.app.get("/inside")
+    @signed_in
+    def inside() -> flask.Response:
+        outer = current_user.id
+        answer = flask.Response.from_app(inner, request.environ)
+        return flask.jsonify([outer, answer.get_data(as_text=True), current_user.id])
+
+    try:
+        with closing(site.signed_in()) as anna:
+            who = anna.get("/auth/session").json()["user"]["id"]
+            token = {"x-csrf-token": anna.cookies["__Host-ostiary-csrf"]}
+            assert anna.get("/deed").text == f"looked {who}"
+            assert code(anna.get("/deed?method=DELETE")) == (403, "csrf_failed")
+            assert anna.get("/deed?method=DELETE", headers=token).text == f"gone {who}"
+            assert anna.get("/inside").json() == [who, "nobody", who]
+    finally:
+        other.stop()
+
+
 def test_methods_wait_for_the_same_answers(site: Host) -> None:
     """Every method of the asynchronous object is there and does the same, also with a proxy as its argument."""
     public = {name for name in vars(host.Ostiary) if not name.startswith("_")} - {"visit", "from_env"}

@@ -211,6 +211,7 @@ async def test_a_guarded_mount_keeps_its_public_paths_and_its_bodies(kit: Kit) -
             "/in/%2e/health",
             "/in/health/../x",
             "/in/x%2fhealth",
+            "/in/health/..;/x",
         ):
             assert (await nobody.get(path)).status_code == 401, path
     assert RAN == ["/in/health"]
@@ -286,6 +287,30 @@ async def test_a_method_that_is_overridden_inside_is_judged_as_what_it_became(ki
     assert (await anna.get("/deed?method=POST")).json()["code"] == "csrf_failed"
     assert (await anna.get("/deed?method=POST", headers=token)).text == "done"
     assert deeds == ["GET", "POST"]
+    await anna.aclose()
+
+
+async def test_caches_are_told_what_depends_on_who_asks(kit: Kit) -> None:
+    """Asked by a guard or by the route itself, also of nobody; what the host says of caches stays, and what asks
+    nobody says nothing."""
+
+    async def own(request: Request) -> Response:
+        await optional_user(request)
+        return PlainTextResponse("own", headers={"cache-control": "no-cache", "vary": "Accept, COOKIE"})
+
+    app = app_of(kit)
+    app.routes.extend([Route("/own", own), Route("/open", ran), Route("/counted", rate_limit("9/m")(ran))])
+    anna, _ = await signed(kit, app)
+    async with client_of(kit, app) as nobody:
+        for answer in (await anna.get("/me"), await anna.get("/maybe"), await nobody.get("/maybe")):
+            assert answer.headers["vary"] == "Cookie, Authorization, X-API-Key"
+            assert answer.headers["cache-control"] == "private"
+        kept = (await anna.get("/own")).headers
+        assert kept.get_list("vary") == ["Accept, COOKIE", "Authorization, X-API-Key"]
+        assert kept.get_list("cache-control") == ["no-cache"]
+        for path in ("/open", "/counted"):
+            assert {"vary", "cache-control"}.isdisjoint((await anna.get(path)).headers), path
+        assert (await nobody.get("/me")).headers.get_list("cache-control") == ["no-store"]
     await anna.aclose()
 
 

@@ -84,7 +84,8 @@ class _Reply:
             self.has_started = True
             visit = self._here.visit
             if visit is not None:
-                message["headers"] = [*message.get("headers", ()), *reply_headers(visit)]
+                given = list(message.get("headers", ()))
+                message["headers"] = given + reply_headers(visit, given)
         await self._send(message)
 
 

@@ -30,6 +30,7 @@ from ostiary.http.csrf import CSRF_FAILED, SAFE_METHODS, check_csrf, cross_site_
 from ostiary.http.edge import Edge
 from ostiary.http.problems import Headers, answer_to, limit_headers
 from ostiary.http.visit import Visit
+from ostiary.integrations.caches import personal
 from ostiary.integrations.pages import Pages, page_or_problem
 from ostiary.kernel.errors import Misuse, Refused, Unavailable
 from ostiary.kernel.settings import Rate
@@ -41,7 +42,6 @@ By = Literal["network", "account", "caller"] | Callable[[Any], Subject | Awaitab
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
-
 
 _PAGES: Final = Pages()
 
@@ -76,7 +76,7 @@ class HostVisit(Visit):
         Raises:
             Refused: `csrf_failed`.
         """
-        method = self.scope.get("method", "websocket")
+        method = self._method
         if self._proven == method:  # what runs inside of the host may have made another method of it
             return
         if self.scope["type"] == "websocket":
@@ -189,7 +189,17 @@ class HostVisit(Visit):
     @property
     def known(self) -> Resolved | None:
         """The live session if it was asked for already, with the check that is owed; asks nothing."""
-        return self._resolved if self._proven else None
+        return self._resolved if self._proven == self._method else None
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether anything depended on who asks."""
+        return bool(self._proven)
+
+    @property
+    def _method(self) -> str:
+        method: str = self.scope.get("method", "websocket")
+        return method
 
     async def standing(self) -> Standing:
         """What whoever asks may do now; one more query, once per request. A key never may more than its scopes say.
@@ -363,12 +373,16 @@ def refusal(error: Refused | Unavailable, visit: HostVisit) -> Response:
     return response
 
 
-def reply_headers(visit: HostVisit) -> Headers:
-    """What every answer to this request carries besides its own headers: rate limits met, and a dead cookie's end."""
+def reply_headers(visit: HostVisit, given: Headers) -> Headers:
+    """What an answer to this request lacks: rate limits met, a dead cookie's end, and what caches must know.
+
+    Args:
+        given: The answer's own headers.
+    """
     out: Headers = []
     origin = visit.known_origin
     if origin is not None and origin.quotas:
         out += limit_headers(origin.quotas)
     if visit.is_stale:
         out += visit.edge.cookies.clear_session()
-    return out
+    return out + personal(given) if visit.was_asked else out

@@ -138,7 +138,8 @@ class _Beside:
         def begin(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             visit = known_visit(environ)
             if visit is not None:
-                headers = [*headers, *texts(reply_headers(visit))]
+                given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+                headers = [*headers, *texts(reply_headers(visit, given))]
             return start_response(status, headers, *error)
 
         return self._inner(environ, begin)
@@ -191,6 +192,7 @@ def _here() -> tuple[Ostiary, HostVisit]:
     if visit.request is None:
         visit.request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - its documented name
         visit.endpoint = f"flask.{request.endpoint}"
+    visit.scope["method"] = request.method  # the host may have made another one of it since
     return auth, visit
 
 
@@ -199,11 +201,16 @@ def _fields() -> Fields:
 
 
 def _known(name: str, question: Callable[[HostVisit], Any]) -> Any:
-    """The answer to a question, asked once in each request: the way to the engine's thread and back costs a little."""
-    answers: dict[str, Any] = request.environ.setdefault(_ANSWERS, {}) if has_request_context() else {}
-    if name not in answers:
-        answers[name] = _ask(question)
-    return answers[name]
+    """The answer to a question, asked once in each request: the way to the engine's thread and back costs a little.
+
+    Once for each method and each ostiary that the request meets: other ones owe another check.
+    """
+    auth, _ = _here()
+    answers: dict[Any, Any] = request.environ.setdefault(_ANSWERS, {})
+    asked = (auth, request.method, name)
+    if asked not in answers:
+        answers[asked] = _ask(question)
+    return answers[asked]
 
 
 def _ask(question: Callable[[HostVisit], Any]) -> Any:

@@ -85,7 +85,9 @@ def path_of(environ: Environ) -> str:
 def visit_of(auth: Ostiary, environ: Environ) -> HostVisit:
     """The visit of a WSGI request to one of the host's routes, made when it is first asked for."""
     found = known_visit(environ)
-    if found is None:
+    if (
+        found is None or found.edge is not auth.engine.app.edge
+    ):  # of an application with another ostiary around this one
         scope = scope_of(environ)
         found = environ[_VISIT] = auth.visit(scope, path_in(scope))
     return found

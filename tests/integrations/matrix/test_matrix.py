@@ -68,13 +68,15 @@ async def anonymous(at: At) -> None:
 
 @row
 async def signed_in(at: At) -> None:
-    """A cookie and an access token are their user."""
+    """A cookie and an access token are their user, and no cache gives the answer to others."""
     anna = at.people.anna
     for answer in (
         await at.client(anna).get("/api/me"),
         await at.client().get("/api/me", headers=anna.bearer),
     ):
         assert (answer.status_code, answer.json()) == (200, {"id": anna.id, "email": anna.email})
+        assert answer.headers["cache-control"] == "private"
+        assert {"cookie", "authorization", "x-api-key"} <= set(answer.headers["vary"].lower().split(", "))
     assert (await at.client(anna).get("/api/notes")).status_code == 200
 
 

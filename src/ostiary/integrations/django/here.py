@@ -57,13 +57,19 @@ class Here:
         self.refusal: Refused | None = None
         self.awaits_view = False
 
-    @cached_property
+    @property
     def visit(self) -> HostVisit:
         """The visit, made when first asked for.
 
         Raises:
             Misuse: the request came by ASGI, but not through `asgi(…)`.
         """
+        visit = self._visit
+        visit.scope["method"] = self._request.method  # the project may have made another one of it since
+        return visit
+
+    @cached_property
+    def _visit(self) -> HostVisit:
         request = self._request
         if isinstance(request, WSGIRequest):
             scope = scope_of(request.environ)
@@ -171,13 +177,14 @@ class Here:
 
     def finished(self, response: T) -> T:
         """What leaves: a dead cookie is cleared, and rate limits are told. Under ASGI `Beside` does that."""
+        self.personal(response)
         if (
             self.was_asked
             and isinstance(self._request, WSGIRequest)
             and isinstance(response, HttpResponseBase)
         ):
-            _add(response, reply_headers(self.visit))
-        return self.personal(response)
+            _add(response, reply_headers(self.visit, _given(response)))
+        return response
 
     # ── the way to the engine ──
 
@@ -244,6 +251,10 @@ async def _answer(question: Question[T], visit: HostVisit) -> T:
 
 def _posted(request: HttpRequest) -> Fields:
     return tuple((name, str(value)) for name, values in request.POST.lists() for value in values)
+
+
+def _given(response: HttpResponseBase) -> Headers:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
 
 
 def _add(response: HttpResponseBase, headers: Headers) -> None:
