@@ -1,5 +1,6 @@
 """Owns who visits the matrix: people with cookies and tokens in every state, and their clients over real HTTP."""
 
+import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,7 +57,14 @@ class Person:
 
 
 class People:
-    """Everybody that the rows need; `prepare` makes them."""
+    """Everybody that the rows need; `prepare` makes them.
+
+    Attributes:
+        door: Held while somebody signs in: tries at the same time count as failures until they are judged.
+    """
+
+    def __init__(self) -> None:
+        self.door = asyncio.Lock()
 
     anna: Person  # signed in just now, without any role
     bert: Person  # likewise; an editor

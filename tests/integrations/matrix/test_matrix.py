@@ -218,7 +218,8 @@ async def page_leads_to_sign_in_and_back(at: At) -> None:
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', login.text))
     fields = {name: value.replace("&amp;", "&") for name, value in hidden.items()}
     typed = {"identifier": at.people.anna.email, "password": PASSWORD}
-    signed = await browser.post("/login", data=fields | typed, headers={"origin": BASE})
+    async with at.people.door:
+        signed = await browser.post("/login", data=fields | typed, headers={"origin": BASE})
     assert (signed.status_code, signed.headers["location"]) == (303, wanted)
     assert (await browser.get(wanted, headers=HTML)).status_code == 200
     for program in ({}, HTML | {"sec-fetch-mode": "cors"}, HTML | {"accept": "application/json"}):
