@@ -257,14 +257,10 @@ class ApiKeys:
             _log.warning("last-used was not written: %s", error)
 
     async def sweep(self, tx: Transaction, batch: int) -> int:
-        """Remove keys that expired or were revoked more than 30 days ago, and those that a reset or the like has ended.
-
-        At most `batch` of each.
-        """
+        """Remove keys that expired or were revoked more than 30 days ago, at most `batch` of each."""
         before = self._world.micros() - span_micros(_KEPT)
-        removed = await tx.run(store.SWEEP_EXPIRED, before=before, batch=batch)
-        removed += await tx.run(store.SWEEP_REVOKED, before=before, batch=batch)
-        return removed + await tx.run(store.SWEEP_ENDED, batch=batch)
+        expired = await tx.run(store.SWEEP_EXPIRED, before=before, batch=batch)
+        return expired + await tx.run(store.SWEEP_REVOKED, before=before, batch=batch)
 
 
 def _resolved(key: ApiKey, account: Account) -> ResolvedKey:

@@ -156,6 +156,10 @@ ROTATE: Final = command(
         ),
     ),
 )
+# Those that a reset or the like has ended: their owner sees them no more.
+DROP_ENDED: Final = command(
+    "api_keys.drop_ended", sa.delete(api_key).where(_of_account, api_key.c.security_epoch != _current_epoch)
+)
 FIND: Final = Query(
     "api_keys.find",
     sa.select(*_columns)
@@ -185,19 +189,6 @@ SWEEP_EXPIRED: Final = command(
         api_key.c.id.in_(
             sa.select(api_key.c.id)
             .where(api_key.c.expires_at < bindparam("before"))
-            .limit(bindparam("batch", type_=sa.Integer))
-        )
-    ),
-    scan=True,
-)
-# Those that ended with their account's others: no moment says when, and their owner sees them no more.
-SWEEP_ENDED: Final = command(
-    "api_keys.sweep_ended",
-    sa.delete(api_key).where(
-        api_key.c.id.in_(
-            sa.select(api_key.c.id)
-            .select_from(api_key.join(account, account.c.id == api_key.c.account_id))
-            .where(~_is_current)
             .limit(bindparam("batch", type_=sa.Integer))
         )
     ),

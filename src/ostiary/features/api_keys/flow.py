@@ -177,6 +177,7 @@ async def make(
     """
     if beyond := standing.beyond(wanted.scopes):
         raise Refused(SCOPE_DENIED, "beyond its owner", details={"scopes": list(beyond)}, counted=False)
+    await change.run(store.DROP_ENDED, of_account=account.id)
     alive = await change.one(store.ALIVE, of_account=account.id, now=change.micros)
     if (alive or 0) >= settings_of(core).api_keys_per_account:
         raise Refused(LIMIT, "as many as there may be", counted=False)
