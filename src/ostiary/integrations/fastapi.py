@@ -218,7 +218,7 @@ def requires_role(*roles: str) -> Any:
 
 
 def signed_in() -> Any:
-    """A dependency that demands a live session, for a route, a router or the whole app: ``[signed_in()]``."""
+    """A dependency that demands a live session or an API key: ``dependencies=[signed_in()]``."""
     return _behind_sign_in(demands.signed_in())
 
 
@@ -227,8 +227,9 @@ def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Any:
 
     Args:
         rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window, counted in the database for all processes.
-        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in), or a function
-            from the `Request` to text or several texts, such as a customer's number.
+        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in),
+            `caller` (each API key by itself, and people by account), or a function from the `Request` to text or
+            several texts, such as a customer's number.
         name: Guards of one name and rate count together; without one every route function counts alone.
 
     Raises:

@@ -337,8 +337,9 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Guard:
 
     Args:
         rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window, counted in the database for all processes.
-        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in), or a function
-            from Flask's request to text or several texts. It runs in another thread: use its argument and no proxy.
+        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in),
+            `caller` (each API key by itself, and people by account), or a function from Flask's request to text or
+            several texts. It runs in another thread: use its argument and no proxy.
         name: Guards of one name and rate count together; without one every endpoint counts alone.
 
     Raises:

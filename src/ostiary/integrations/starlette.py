@@ -138,7 +138,7 @@ class _App:
 
 
 def signed_in() -> Guard:
-    """Demands a live session."""
+    """Demands that somebody asks, by a live session or an API key."""
     return Guard(demands.signed_in())
 
 
@@ -178,8 +178,9 @@ def rate_limit(rate: str, by: By = "network", name: str = "") -> Guard:
 
     Args:
         rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window, counted in the database for all processes.
-        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in), or a function
-            from the `Request` to text or several texts, such as a customer's number.
+        by: `network` (an IPv4 address or an IPv6 /64), `account` (401 for whoever is not signed in),
+            `caller` (each API key by itself, and people by account), or a function from the `Request` to text or
+            several texts, such as a customer's number.
         name: Guards of one name and rate count together; without one every endpoint counts alone.
 
     Raises:

@@ -83,7 +83,7 @@ def endpoint_of(request: Any, view: Any) -> str:
 
 
 def signed_in() -> Guard:
-    """Demands a live session: 401 `not_authenticated`, or `session_ended`."""
+    """Demands a live session or an API key: 401 `not_authenticated`, `session_ended` or `api_key_invalid`."""
     return Guard(demands.signed_in())
 
 
@@ -120,7 +120,8 @@ def rate_limit(rate: str, by: demands.By = "network", name: str = "") -> Guard:
 
     Args:
         rate: ``"5/15m"``, ``"30/h"``: so many in a sliding window, counted in the database for all processes.
-        by: `network`, `account` (401 for whoever is not signed in), or a function from Django's request to text.
+        by: `network`, `account` (401 for whoever is not signed in), `caller` (each API key by itself, and people by
+            account), or a function from Django's request to text.
         name: Guards of one name and rate count together; without one every view counts alone.
 
     Raises:

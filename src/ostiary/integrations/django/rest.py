@@ -236,7 +236,7 @@ def RateLimit(rate: str, by: demands.By = "network", name: str = "") -> type[Lim
 
     Args:
         rate: ``"5/15m"``, ``"30/h"``.
-        by: `network`, `account`, or a function from Django's request to text.
+        by: `network`, `account`, `caller` (each API key by itself), or a function from Django's request to text.
         name: Limits of one name and rate count together; without one every view counts alone.
     """
     return type("RateLimit", (Limited,), {"guard": rate_limit(rate, by, name)})
