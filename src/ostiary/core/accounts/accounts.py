@@ -292,10 +292,14 @@ async def set_password(change: Change, account: Account, hash_: str) -> Account:
     return replace(account, security_epoch=account.security_epoch + 1)
 
 
-async def may_use_password(change: Change, account_id: str, hash_: str, *, ignores_disabling: bool) -> bool:
-    """Whether a password that was checked before the change is still the account's (it may have been reset since)."""
+async def may_use_password(change: Change, account_id: str, *, ignores_disabling: bool) -> bool:
+    """Whether an account that was locked at the epoch of the check still has that password, and may use it.
+
+    Its hash may be another one by now: a sign-in at the same moment has hashed it anew. A new password would have
+    raised the epoch.
+    """
     row = await password_of(change, account_id)
-    return row is not None and row.hash == hash_ and (ignores_disabling or row.disabled_at is None)
+    return row is not None and (ignores_disabling or row.disabled_at is None)
 
 
 async def rehash(change: Change, account_id: str, old_hash: str, new_hash: str) -> None:

@@ -75,7 +75,7 @@ class PasswordWay:
         new = await self._passwords.hash(submission.password) if verdict.rehash else None
 
         async def take(change: Change) -> bool:
-            if not await accounts.may_use_password(change, found.account_id, old, ignores_disabling=is_known):
+            if not await accounts.may_use_password(change, found.account_id, ignores_disabling=is_known):
                 return False
             if new is not None:
                 await accounts.rehash(change, found.account_id, old, new)
