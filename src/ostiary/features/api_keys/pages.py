@@ -173,7 +173,7 @@ async def _summary(core: Core, current: Resolved) -> str:
 
 
 SECTION: Final = AccountSection(
-    "api_keys", "API keys", 52, KEYS, "For programs that act for you.", summary=_summary
+    "api_keys", "API keys", 50, KEYS, "For programs that act for you.", summary=_summary
 )
 PAGES: Final = (
     Hot(KEYS, ("GET",), keys, SESSION, on_problem=account_problem),
