@@ -31,7 +31,13 @@ def is_harmless(page: Page) -> bool:
             return False
         if [name for name in ("href", "src", "action") if "script:" in one.attributes.get(name, "").lower()]:
             return False
-    return len(page.tree.all("script")) == 1
+    scripts = [one.attributes.get("src", "") for one in page.tree.all("script")]
+    ours = ("/assets/ostiary.", "/assets/passkeys.")  # the second one where there is a ceremony
+    return (
+        len(scripts) == len(set(scripts))
+        and 1 <= len(scripts) <= 2
+        and all(one.startswith(ours) for one in scripts)
+    )
 
 
 def test_the_probe_sees_markup() -> None:

@@ -43,8 +43,17 @@
     button.addEventListener("click", async () => {
       said.textContent = "";
       button.setAttribute("aria-busy", "true");
-      const remember = document.querySelector("input[name=remember]");
-      if (remember && form.elements.remember !== remember) form.elements.remember.value = remember.checked ? "on" : "";
+      const box = document.querySelector("input[type=checkbox][name=remember]");
+      if (box && box.form !== form) {  // it stands in the form for passwords
+        form.elements.remember?.remove();
+        if (box.checked) {
+          const kept = document.createElement("input");
+          kept.type = "hidden";
+          kept.name = "remember";
+          kept.value = "on";
+          form.append(kept);
+        }
+      }
       try {
         await ask("optional");
       } catch (error) {
