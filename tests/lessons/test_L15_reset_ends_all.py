@@ -116,9 +116,11 @@ async def test_a_half_done_sign_in_ends(kit: Kit, day: WordOfTheDay) -> None:
 
 async def test_a_change_ends_them_as_well(kit: Kit, day: WordOfTheDay) -> None:
     """A half-done sign-in with the old password dies with the change that its owner makes meanwhile."""
-    own = await kit.signed_in(ANNA)
+    await kit.signed_up(ANNA)
     day.words[await account_id(kit, ANNA)] = "heron"
-    thief = kit.browser()
+    own, thief = kit.browser(), kit.browser()
+    mine = (await login(own, ANNA)).json()["attempt"]
+    assert (await answer(own, mine, "heron")).status_code == 200
     attempt = (await login(thief, ANNA)).json()["attempt"]
     assert (await change(own, NEW)).status_code == 200
     assert (await answer(thief, attempt, "heron")).status_code == 401
