@@ -173,6 +173,19 @@ def test_the_reader_of_markdown_tells_code_from_text() -> None:
     assert "no heading" not in without_code(text)
 
 
+def test_a_decision_is_called_by_its_number() -> None:
+    """Where a page says which decision it means, its link leads there."""
+    named = [
+        (page.name, int(number), int(file))
+        for page in (ROOT / "docs").rglob("*.md")
+        for number, file in re.findall(
+            r"\[decision (\d+)\]\([./]*(?:decisions/)?(\d{4})-", page.read_text("utf-8"), re.IGNORECASE
+        )
+    ]
+    assert len(named) > 10
+    assert [one for one in named if one[1] != one[2]] == []
+
+
 def test_every_decision_is_one_page_of_the_same_form() -> None:
     """A record says context, decision, consequences, and how it was checked; numbers have no gaps."""
     records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
