@@ -37,6 +37,7 @@ ROWS = (
 )
 
 
+@pytest.mark.slow
 def test_the_bench_measures_every_row() -> None:
     """One short round on SQLite prints every row with figures, and writes nothing unless told to."""
     kept = ROOT / "bench" / "RESULTS.md"

@@ -60,7 +60,8 @@ class Seen:
         looks: tuple[Any, ...] = ("light", "dark")
         for width, height in SIZES:
             await page.set_viewport_size({"width": width, "height": height})
-            for color_scheme in looks:
+            # A size changes no colours: the dark look is measured at one of them.
+            for color_scheme in looks if width == SIZES[0][0] else looks[:1]:
                 await page.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")
                 found += [
                     f"{width} {color_scheme}: {one}"
@@ -106,7 +107,7 @@ async def test_every_state_was_seen(seen: Seen) -> None:
 
 @pytest.mark.parametrize("state", [*SERVED, *STOOD])
 async def test_axe_finds_nothing_serious(seen: Seen, state: str) -> None:
-    """No violation of serious or critical impact, small and large, light and dark."""
+    """No violation of serious or critical impact, small and large, and once in the dark."""
     assert seen.violations[state] == []
 
 
