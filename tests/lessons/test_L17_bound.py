@@ -4,25 +4,30 @@ import pytest
 import sqlalchemy as sa
 
 from ostiary.core.tokens.store import refresh_family
+from ostiary.storage.statement import Query, command
 from ostiary.testing import Kit
-from tests.core.signin.stage import dump
+from tests.core.signin.stage import changed, dump
 from tests.features.tokens.stage import ANNA, code_of, pair_of, refresh
-from tests.storage.shelf import plain_engine
+
+_COLUMNS = ("client_id", "delivery")
+_NOW = {
+    name: Query(f"test.{name}_now", sa.select(refresh_family.c[name]), str, scan=True) for name in _COLUMNS
+}
+_TURN = {
+    name: command(f"test.turn_{name}", sa.update(refresh_family).values({name: sa.bindparam("to")}))
+    for name in _COLUMNS
+}
 
 
-@pytest.mark.parametrize("column", ["client_id", "delivery"])
-async def test_a_refresh_token_of_another_client(kit: Kit, database_url: str, column: str) -> None:
+@pytest.mark.parametrize("column", _COLUMNS)
+async def test_a_refresh_token_of_another_client(kit: Kit, column: str) -> None:
     """Presented by a client that it was not handed to it is none, and nothing happens to its family or session."""
     await kit.signed_up(ANNA)
     pair = await pair_of(kit)
-    engine = plain_engine(database_url)
-    with engine.begin() as connection:
-        before = connection.execute(sa.select(refresh_family.c[column])).scalar_one()
-        connection.execute(sa.update(refresh_family).values({column: "another"}))
+    before = await kit.engine.core.database.one(_NOW[column])
+    await changed(kit, lambda change: change.run(_TURN[column], to="another"))
     rows = await dump(kit, without=("outbox",))
     assert code_of(await refresh(kit, pair["refresh_token"])) == "refresh_token_invalid"
     assert await dump(kit, without=("outbox",)) == rows
-    with engine.begin() as connection:
-        connection.execute(sa.update(refresh_family).values({column: before}))
-    engine.dispose()
+    await changed(kit, lambda change: change.run(_TURN[column], to=before))
     assert (await refresh(kit, pair["refresh_token"])).status_code == 200
