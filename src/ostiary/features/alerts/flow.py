@@ -9,9 +9,10 @@ from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account, recipients, why_barred
 from ostiary.core.accounts.address import parse_email
 from ostiary.core.change import Change
-from ostiary.core.device import describe_device
+from ostiary.core.device import Device, describe_device, read_device
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.signin import disowned
+from ostiary.core.signin.disowned import DISOWNED
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.alerts import store
@@ -41,8 +42,8 @@ EVENTS: Final = (NEW_DEVICE, ALERT_FAILED)
 MAIL: Final = "new_device"
 PAGE: Final = "/not-me"
 LONGEST_TOKEN: Final = 200
-# Of sessions: an account has a handful of live ones, and those that ended in the last month.
-_MOST_PLACES: Final = 100
+# Of live sessions, and of those that ended last.
+_MOST_PLACES: Final = 20
 # Whoever has just signed up knows where they are.
 _NEW_ACCOUNT: Final = timedelta(days=1)
 
@@ -82,26 +83,30 @@ class Alert:
         return cls(data["account"], data["session"], data["email"], at, data["ip"], data["device"])
 
 
-def is_new(session_id: str, places: list[Place]) -> bool:
-    """Whether a session begins where none has before: no other of the same browser in the same network.
+def is_new(ip: str, device: Device, others: list[Place]) -> bool:
+    """Whether somebody signs in from where nobody has before: no session of the same browser in the same network.
 
-    Asked only of browsers that do not carry our note about this account, such as private windows and programs.
+    Asked only of browsers that do not carry our note about this account, such as private windows and programs. What was
+    there before an owner's "this was not me" says nothing of who is at home.
 
     Args:
-        session_id: The session that has just begun; it is among the places.
-        places: Where the account's sessions were begun.
+        ip: From where.
+        device: With what.
+        others: Where the account's other sessions were begun. Whatever ended after a disowning was begun after it, so
+            the latest of them are enough.
     """
-    here = next(place for place in places if place.id == session_id)
+    disowned_at = max((one.ended_at or 0 for one in others if one.ended_why == DISOWNED.name), default=0)
+    here = (_family(device), network_of(ip))
     return not any(
-        _family(place) == _family(here) and network_of(place.ip) == network_of(here.ip)
-        for place in places
-        if place.id != session_id
+        (_family(Device(one.device, one.browser)), network_of(one.ip)) == here
+        for one in others
+        if one.created_at >= disowned_at
     )
 
 
-def _family(place: Place) -> tuple[str, str]:
+def _family(device: Device) -> tuple[str, str]:
     # "Firefox 131" becomes "Firefox 132" by itself.
-    return place.device, place.browser.rstrip("0123456789. ")
+    return device.device, device.browser.rstrip("0123456789. ")
 
 
 async def notice(parts: Parts, change: Change, event: Event) -> None:
@@ -111,8 +116,9 @@ async def notice(parts: Parts, change: Change, event: Event) -> None:
         return
     session_id = str(event.data["session_id"])
     places = await change.all(store.PLACES, of_account=account.id, most=_MOST_PLACES)
-    is_first = len(places) == 1 and change.now < account.created_at + _NEW_ACCOUNT
-    if is_first or not is_new(session_id, places):
+    others = [place for place in places if place.id != session_id]
+    is_first = not others and change.now < account.created_at + _NEW_ACCOUNT
+    if is_first or not is_new(change.origin.ip, read_device(change.origin.user_agent), others):
         return
     await change.emit(NEW_DEVICE(account.id, session_id=session_id))
     use, target = _use(parts), settings.not_me_url or parts.settings.of(HttpSettings).link(PAGE)

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.sessions.store import session
-from ostiary.core.signin.disowned import DISOWNED
 from ostiary.storage.statement import Query
 
 
@@ -19,20 +18,29 @@ class Place:
     ip: str
     device: str
     browser: str
+    created_at: int
+    ended_at: int | None
+    ended_why: str
 
 
-_earlier: Final = session.alias("earlier")
-# What was there before an owner's "this was not me" says nothing of who is at home.
-_disowned_at: Final = (
-    sa.select(sa.func.coalesce(sa.func.max(_earlier.c.ended_at), 0))
-    .where(_earlier.c.account_id == bindparam("of_account"), _earlier.c.ended_why == DISOWNED.name)
-    .scalar_subquery()
+_columns: Final = (
+    session.c.id,
+    session.c.ip,
+    session.c.device,
+    session.c.browser,
+    session.c.created_at,
+    session.c.ended_at,
+    session.c.ended_why,
 )
-PLACES: Final = Query(
-    "alerts.places",
-    sa.select(session.c.id, session.c.ip, session.c.device, session.c.browser)
-    .where(session.c.account_id == bindparam("of_account"), session.c.created_at >= _disowned_at)
-    .order_by(session.c.created_at.desc())
-    .limit(bindparam("most", type_=sa.Integer)),
-    Place,
+_of_account: Final = session.c.account_id == bindparam("of_account")
+_most: Final = bindparam("most", type_=sa.Integer)
+_live: Final = sa.select(*_columns).where(_of_account, session.c.ended_at.is_(None)).limit(_most).subquery()
+_ended: Final = (
+    sa.select(*_columns)
+    .where(_of_account, session.c.ended_at.is_not(None))
+    .order_by(session.c.ended_at.desc())
+    .limit(_most)
+    .subquery()
 )
+# By the index of live and ended sessions, however many an account has had.
+PLACES: Final = Query("alerts.places", sa.union_all(sa.select(_live), sa.select(_ended)), Place)
