@@ -119,7 +119,8 @@ class ProfileRow:
 
 _locale = sa.func.coalesce(account.c.locale, "")
 _primary = identifier.alias("primary_email")
-_account_columns = (
+# What `AccountRow` begins with, for whoever reads an account beside something of its own.
+account_columns: Final = (
     account.c.id,
     account.c.status,
     account.c.name,
@@ -128,10 +129,17 @@ _account_columns = (
     _primary.c.shown,
     _primary.c.verified_at,
 )
-_with_primary = account.outerjoin(
-    _primary,
-    sa.and_(_primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1),
-)
+
+
+def with_primary(accounts: sa.FromClause) -> sa.FromClause:
+    """The table of accounts, alone or in a join, with the primary address of each: what `account_columns` needs."""
+    return accounts.outerjoin(
+        _primary,
+        sa.and_(
+            _primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1
+        ),
+    )
+
 
 found_columns: Final = (
     account.c.id,
@@ -151,8 +159,8 @@ FIND: Final = Query(
 # Taking the row's lock puts concurrent sign-ins of one account in a line: limits per account then hold.
 LOCK: Final = Query(
     "accounts.lock",
-    sa.select(*_account_columns, account.c.deletion_due_at, account.c.kind)
-    .select_from(_with_primary)
+    sa.select(*account_columns, account.c.deletion_due_at, account.c.kind)
+    .select_from(with_primary(account))
     .where(account.c.id == bindparam("id"))
     .with_for_update(of=account),
     AccountRow,

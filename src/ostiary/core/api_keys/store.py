@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from ostiary.core.accounts.store import account, identifier
+from ostiary.core.accounts.store import account, account_columns, with_primary
 from ostiary.storage.schema import blob, metadata, moment, number, text
 from ostiary.storage.statement import Query, command
 
@@ -68,7 +68,6 @@ _columns = (
     api_key.c.acr,
 )
 KEY_WIDTH: Final = len(_columns)
-_primary = identifier.alias("primary_email")
 _of_account = api_key.c.account_id == bindparam("of_account")  # the actor is part of every lookup (L19)
 _is_current = api_key.c.security_epoch == account.c.security_epoch
 _is_alive = (
@@ -89,24 +88,11 @@ RESOLVE: Final[Query[tuple[Any, ...]]] = Query(
         *_columns,
         api_key.c.hash,
         api_key.c.security_epoch,
-        account.c.id,
-        account.c.status,
-        account.c.name,
-        account.c.security_epoch,
-        account.c.created_at,
-        _primary.c.shown,
-        _primary.c.verified_at,
+        *account_columns,
         account.c.deletion_due_at,
         account.c.kind,
     )
-    .select_from(
-        api_key.join(account, account.c.id == api_key.c.account_id).outerjoin(
-            _primary,
-            sa.and_(
-                _primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1
-            ),
-        )
-    )
+    .select_from(with_primary(api_key.join(account, account.c.id == api_key.c.account_id)))
     .where(api_key.c.id == bindparam("id")),
     lambda *columns: columns,
 )

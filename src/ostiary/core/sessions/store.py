@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from ostiary.core.accounts.store import account, identifier
+from ostiary.core.accounts.store import account, account_columns, with_primary
 from ostiary.storage.schema import blob, flag, metadata, moment, number, text
 from ostiary.storage.statement import Query, command
 
@@ -74,7 +74,6 @@ _columns = (
     session.c.data,
 )
 SESSION_WIDTH: Final = len(_columns)
-_primary = identifier.alias("primary_email")
 
 ADD: Final = command(
     "sessions.add", sa.insert(session).values({c.name: bindparam(c.name) for c in session.columns})
@@ -87,22 +86,9 @@ RESOLVE: Final = Query(
         session.c.secret_hash,
         session.c.security_epoch,
         session.c.ended_at,
-        account.c.id,
-        account.c.status,
-        account.c.name,
-        account.c.security_epoch,
-        account.c.created_at,
-        _primary.c.shown,
-        _primary.c.verified_at,
+        *account_columns,
     )
-    .select_from(
-        session.join(account, account.c.id == session.c.account_id).outerjoin(
-            _primary,
-            sa.and_(
-                _primary.c.account_id == account.c.id, _primary.c.kind == "email", _primary.c.is_primary == 1
-            ),
-        )
-    )
+    .select_from(with_primary(session.join(account, account.c.id == session.c.account_id)))
     .where(session.c.id == bindparam("id")),
     lambda *columns: columns,
 )

@@ -45,7 +45,7 @@ class OstiaryMiddleware(_Middleware):
     def __call__(self, request: HttpRequest) -> Any:
         """Run what is inside."""
         here = Here(request)
-        request.ostiary = here  # type: ignore[attr-defined]
+        request.ostiary = here  # type: ignore[attr-defined]  # what middleware adds, Django does not declare
         if self._is_async:
             return self._asynchronous(here, request)
         return here.finished(self._get_response(request))
@@ -148,7 +148,7 @@ class SecurityHeaders(_Middleware):
 
     def __call__(self, request: HttpRequest) -> Any:
         """Run what is inside, and add what is missing."""
-        request.csp_nonce = self._hardening.new_nonce() if self._hardening.has_nonce else ""  # type: ignore[attr-defined]
+        request.csp_nonce = self._hardening.new_nonce() if self._hardening.has_nonce else ""  # type: ignore[attr-defined]  # the same
         if self._is_async:
             return self._asynchronous(request)
         return self._hardened(request, self._get_response(request))

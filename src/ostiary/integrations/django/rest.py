@@ -167,12 +167,12 @@ def Requires(*permissions: str) -> type[Demanded]:  # noqa: N802 - stands where 
     return type("Requires", (Demanded,), {"guard": requires(*permissions)})
 
 
-def RequiresRole(*roles: str) -> type[Demanded]:  # noqa: N802
+def RequiresRole(*roles: str) -> type[Demanded]:  # noqa: N802 - the same
     """A permission class that demands any one of some roles; prefer `Requires`."""
     return type("RequiresRole", (Demanded,), {"guard": requires_role(*roles)})
 
 
-def RequiresFresh(minutes: float, acr: demands.Acr = "own") -> type[Demanded]:  # noqa: N802
+def RequiresFresh(minutes: float, acr: demands.Acr = "own") -> type[Demanded]:  # noqa: N802 - the same
     """A permission class that demands a recent proof (RFC 9470); 401 otherwise.
 
     Args:
@@ -182,7 +182,7 @@ def RequiresFresh(minutes: float, acr: demands.Acr = "own") -> type[Demanded]:  
     return type("RequiresFresh", (Demanded,), {"guard": requires_fresh(minutes, acr)})
 
 
-def RequiresOn(permission: str) -> type[Demanded]:  # noqa: N802
+def RequiresOn(permission: str) -> type[Demanded]:  # noqa: N802 - the same
     """A permission class that demands a permission on the very object, by roles and policies.
 
     It looks when the view calls `check_object_permissions`, as `get_object` of generic views does.
@@ -231,7 +231,7 @@ class Limited(BaseThrottle):
         return None if self._wait is None else self._wait.total_seconds()
 
 
-def RateLimit(rate: str, by: demands.By = "network", name: str = "") -> type[Limited]:  # noqa: N802
+def RateLimit(rate: str, by: demands.By = "network", name: str = "") -> type[Limited]:  # noqa: N802 - the same
     """A throttle class; the database counts, for all processes.
 
     Args:
