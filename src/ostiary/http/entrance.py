@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.sessions.sessions import Resolved, Session
-from ostiary.core.signin.door import Entry
+from ostiary.core.signin.entry import Entry
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
 from ostiary.core.signin.outcome import SignedIn
 from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery

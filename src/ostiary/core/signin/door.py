@@ -1,7 +1,7 @@
 """Owns the walk through the door: count the try, prove, decide, and on `Complete` – once – make the session."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from ostiary.core.accounts import accounts
@@ -13,20 +13,21 @@ from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin import attempt as attempts
 from ostiary.core.signin.attempt import Attempt, Begun
-from ostiary.core.signin.enrolment import ASKED, NOT_HERE, Enrolment, EnrolmentRequired, Enrolments, Shown
+from ostiary.core.signin.enrolment import ASKED, NOT_HERE, EnrolmentRequired, Enrolments, Shown
+from ostiary.core.signin.entry import Entry, Standing
 from ostiary.core.signin.factors import Factors
+from ostiary.core.signin.judge import Judge
 from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.outcome import FactorRequired, Outcome, SignedIn
 from ostiary.core.signin.settings import SigninSettings
-from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
-from ostiary.core.signin.ways import NOTHING_TO_ASK, Proof, Proven, WayIn
+from ostiary.core.signin.steps import Ask, Complete, Enrol, Policy, Refuse
+from ostiary.core.signin.ways import NOTHING_TO_ASK, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
-from ostiary.core.tokens.settings import COOKIE, Delivery
+from ostiary.core.tokens.settings import COOKIE
 from ostiary.core.tokens.tokens import Tokens
 from ostiary.kernel.errors import Misuse, Refused, code
 from ostiary.kernel.events import EventType, Severity
 from ostiary.kernel.origin import Origin
-from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 
 ATTEMPT_INVALID: Final = code(
@@ -56,42 +57,6 @@ FAILED: Final = EventType(
 )
 EVENTS: Final = (SIGNED_IN, FACTOR_ASKED, FAILED)
 LOCKOUT: Final = Lockout()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """How somebody stands at the door.
-
-    Attributes:
-        pre_session: Value of the cookie that a half-done sign-in is bound to.
-        code: A second factor sent along with the first proof.
-        known_browser: Value of the cookie that says who signed in here before.
-        replaces: Whose live session this browser brings along; it ends when another one begins.
-        delivery: How the session is to be handed out.
-    """
-
-    origin: Origin
-    is_remembered: bool = False
-    pre_session: str = ""
-    code: Secret | None = None
-    replaces: Principal | None = None
-    known_browser: str | None = None
-    delivery: Delivery = COOKIE
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """One account in front of the door, with what it has shown before and now."""
-
-    attempt: Attempt
-    proven: tuple[Proven, ...]
-    is_resumed: bool
-    replaces: Principal | None
-    enrolment: Enrolment | None = None
-    is_known: bool = False
-
-    def showing(self, proven: Proven) -> "_Standing":
-        return replace(self, proven=(*self.proven, proven))
 
 
 class Door:
@@ -125,7 +90,7 @@ class Door:
         self.known = KnownBrowsers(runner.world, ring)
         self._factors = factors
         self._enrolments = Enrolments(factors)
-        self._policy = policy
+        self._judge = Judge(factors, policy)
         self._tokens = tokens
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
@@ -136,7 +101,7 @@ class Door:
     @property
     def demands_proven_address(self) -> bool:
         """Whether nobody gets in before an address is proven; then a registration alone makes no account."""
-        return self._policy.require_verified_email
+        return self._judge.policy.require_verified_email
 
     async def enter(self, entry: Entry, way: WayIn, submission: Any) -> Outcome:
         """Begin a sign-in.
@@ -158,7 +123,8 @@ class Door:
             proven = await way.prove(flow.reads, candidate, submission)
             if proven is None or candidate.account_id is None:
                 raise self._failed(way.name, "not proven", candidate.account_id)
-            standing = _Standing(
+            standing = Standing(
+                entry,
                 Attempt(
                     self._runner.world.id(),
                     candidate.account_id,
@@ -171,7 +137,6 @@ class Door:
                 ),
                 (proven,),
                 is_resumed=False,
-                replaces=entry.replaces,
                 is_known=own is not None,
             )
             if entry.code is not None:
@@ -218,7 +183,7 @@ class Door:
                 proven = enrolment.proven if enrolment else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
-            standing = _Standing(attempt, (proven,), True, entry.replaces, enrolment, own is not None)
+            standing = Standing(entry, attempt, (proven,), True, enrolment, own is not None)
             return await self._delivered(
                 await flow.change(lambda change: self._decide(change, standing, factor_name))
             )
@@ -258,7 +223,7 @@ class Door:
             async def work(change: Change) -> Begun:
                 change.partial()
                 account = await self._lock(change, attempt.account_id, attempt.security_epoch, factor_name)
-                if not isinstance(await self._judge(change, account, attempt.proofs), Enrol):
+                if not isinstance(await self._judge.step(change, entry, account, attempt.proofs), Enrol):
                     raise Refused(NOT_HERE, "the sign-in waits for something else", counted=False)
                 return self._enrolments.begin(account, factor_name)
 
@@ -290,7 +255,7 @@ class Door:
         flow.concerns(attempt.account_id)
         return attempt
 
-    async def _answer_along(self, flow: Flow, standing: _Standing, answer: Secret, method: str) -> _Standing:
+    async def _answer_along(self, flow: Flow, standing: Standing, answer: Secret, method: str) -> Standing:
         """Try a code that came with the first proof against every enrolled factor, in their order."""
         account_id = standing.attempt.account_id
         names = await self._factors.enrolled(flow.reads, account_id)
@@ -304,7 +269,7 @@ class Door:
             raise self._failed(method, "wrong code sent along", account_id)
         return standing
 
-    async def _decide(self, change: Change, standing: _Standing, method: str) -> Outcome:
+    async def _decide(self, change: Change, standing: Standing, method: str) -> Outcome:
         """In the one write transaction: take the proofs, decide on fresh facts, and act on the decision."""
         attempt = standing.attempt
         account = await self._lock(change, attempt.account_id, attempt.security_epoch, method)
@@ -316,8 +281,8 @@ class Door:
         if any(proven.alters_account for proven in standing.proven):
             account = await self._lock(change, attempt.account_id, None, method)
             attempt = replace(attempt, security_epoch=account.security_epoch)
-        proofs = (*attempt.proofs, *(proven.proof for proven in standing.proven))
-        step = await self._judge(change, account, proofs)
+        proofs = standing.proofs
+        step = await self._judge.step(change, standing.entry, account, proofs)
         match step:
             case Refuse():
                 raise Refused(
@@ -338,23 +303,8 @@ class Door:
             case _:
                 assert_never(step)
 
-    async def _judge(
-        self, change: Change, account: Account, proofs: tuple[Proof, ...]
-    ) -> Ask | Enrol | Complete | Refuse:
-        facts = Facts(
-            account.is_active,
-            account.is_email_verified,
-            proofs,
-            await self._factors.enrolled(change, account.id),
-            change.now,
-            await self._factors.requirement.begin(change, account.id),
-            self._enrolments.names,
-            self._factors.by_mailbox,
-        )
-        return next_step(facts, self._policy)
-
     async def _complete(
-        self, change: Change, standing: _Standing, account: Account, step: Complete, method: str
+        self, change: Change, standing: Standing, account: Account, step: Complete, method: str
     ) -> SignedIn:
         attempt = standing.attempt
         is_cookie = attempt.delivery == COOKIE
@@ -364,10 +314,9 @@ class Door:
             raise Refused(
                 ATTEMPT_INVALID, "used before", events=(FAILED(account.id, method=method, reason="replay"),)
             )
-        if standing.replaces is not None and standing.replaces.session_id:
-            await self._sessions.end(
-                change, standing.replaces.account_id, standing.replaces.session_id, "replaced"
-            )
+        replaces = standing.entry.replaces
+        if replaces is not None and replaces.session_id:
+            await self._sessions.end(change, replaces.account_id, replaces.session_id, "replaced")
         session, token = await self._sessions.start(
             change,
             account,

@@ -1,0 +1,61 @@
+"""Owns how somebody stands at the door: what came with the request, and what was shown so far."""
+
+from dataclasses import dataclass, replace
+
+from ostiary.core.signin.attempt import Attempt
+from ostiary.core.signin.enrolment import Enrolment
+from ostiary.core.signin.ways import Proof, Proven
+from ostiary.core.tokens.settings import COOKIE, Delivery
+from ostiary.kernel.origin import Origin
+from ostiary.kernel.principal import Principal
+from ostiary.kernel.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How somebody stands at the door.
+
+    Attributes:
+        pre_session: Value of the cookie that a half-done sign-in is bound to.
+        code: A second factor sent along with the first proof.
+        known_browser: Value of the cookie that says who signed in here before.
+        replaces: Whose live session this browser brings along; it ends when another one begins.
+        delivery: How the session is to be handed out.
+    """
+
+    origin: Origin
+    is_remembered: bool = False
+    pre_session: str = ""
+    code: Secret | None = None
+    replaces: Principal | None = None
+    known_browser: str | None = None
+    delivery: Delivery = COOKIE
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One account in front of the door, with what it has shown before and now.
+
+    Attributes:
+        attempt: The sign-in, with the proofs of earlier requests.
+        proven: What this request shows.
+        is_resumed: The attempt waited for this answer.
+        enrolment: A factor that is added on the way.
+        is_known: The browser has signed in to the account before.
+    """
+
+    entry: Entry
+    attempt: Attempt
+    proven: tuple[Proven, ...]
+    is_resumed: bool
+    enrolment: Enrolment | None = None
+    is_known: bool = False
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """All that was shown, in its order."""
+        return (*self.attempt.proofs, *(proven.proof for proven in self.proven))
+
+    def showing(self, proven: Proven) -> "Standing":
+        """The same, with one proof more."""
+        return replace(self, proven=(*self.proven, proven))
