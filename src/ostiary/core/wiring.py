@@ -17,6 +17,7 @@ from ostiary.core.once.once import Once
 from ostiary.core.outbox.outbox import Outbox
 from ostiary.core.outgoing.client import Outgoing
 from ostiary.core.passwords.hasher import Passwords
+from ostiary.core.places.places import Places
 from ostiary.core.revocations.feed import Feed
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin.door import Door
@@ -46,6 +47,7 @@ class Parts:
     outbox: Outbox
     outgoing: Outgoing
     post: Post
+    places: Places
 
 
 @dataclass(frozen=True, slots=True)

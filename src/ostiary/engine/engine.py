@@ -20,6 +20,7 @@ from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.smtp import SmtpTransport
 from ostiary.core.outbox.worker import Worker
 from ostiary.core.passwords.schemes import Scheme
+from ostiary.core.places.watch import watch_places
 from ostiary.core.tokens.access import Claims
 from ostiary.engine.features import RIBS
 from ostiary.engine.keys import open_keys
@@ -74,7 +75,7 @@ class Engine:
         self.ribs = tuple(ribs)
         self._engine = settings.of(EngineSettings)
         self._working: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
         self._process = 0
         self.core, self.composer = wire(settings, self.ribs, world or World(), scheme, token_claims, declared)
@@ -151,6 +152,7 @@ class Engine:
                 return
             self.core.outbox.begin()
             await asyncio.to_thread(self.core.passwords.check_breaches)
+            await asyncio.to_thread(self.core.places.open)
             await asyncio.to_thread(self._prepare_schema)
             await asyncio.to_thread(read_device, "warm-up")  # its tables take a tenth of a second to load
             compile_all(self.core.database.dialect)
@@ -164,7 +166,8 @@ class Engine:
             self.core.passwords.open()
             self.core.feed.waiting.open()
             self.worker = self._new_worker()
-            self._watching = asyncio.create_task(watch.run())
+            looks = (watch.run(), watch_places(self.core.places, self.core.runner))
+            self._watching = [asyncio.create_task(look) for look in looks]
             self._working = asyncio.create_task(self.worker.run() if worker else _idle())
             self._process = os.getpid()
 
@@ -211,10 +214,11 @@ class Engine:
         await self.stop()
 
 
-async def _ended(task: "asyncio.Task[None] | None") -> None:
-    """Cancel a task and wait for its end."""
-    if task is not None:
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end."""
+    for task in tasks:
         task.cancel()
+    for task in tasks:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 

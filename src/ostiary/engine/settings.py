@@ -18,6 +18,7 @@ from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outgoing.settings import OutgoingSettings
 from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.core.places.settings import PlaceSettings
 from ostiary.core.revocations.settings import FeedSettings
 from ostiary.core.sessions.settings import SessionSettings
 from ostiary.core.signin.settings import SigninSettings
@@ -87,6 +88,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     FeedSettings,
     PasswordSettings,
     BreachSettings,
+    PlaceSettings,
     ThrottleSettings,
     OutboxSettings,
     OutgoingSettings,

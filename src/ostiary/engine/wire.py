@@ -39,6 +39,9 @@ from ostiary.core.passwords.breaches.settings import BreachSettings
 from ostiary.core.passwords.hasher import Passwords
 from ostiary.core.passwords.schemes import Scheme
 from ostiary.core.passwords.settings import PasswordSettings
+from ostiary.core.places import places
+from ostiary.core.places.places import Places
+from ostiary.core.places.settings import PlaceSettings
 from ostiary.core.revocations.feed import Feed
 from ostiary.core.revocations.record import Revocations
 from ostiary.core.revocations.settings import FeedSettings
@@ -99,6 +102,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
     *breaches.EVENTS,
+    *places.EVENTS,
 )
 Sweep = Callable[[Transaction, int], Awaitable[int]]
 
@@ -171,6 +175,7 @@ def wire(
         outbox=outbox,
         outgoing=outgoing,
         post=Post(outbox, composer),
+        places=Places(settings.of(PlaceSettings)),
     )
     signin = settings.of(SigninSettings)
     # Without a rib that proves mailboxes nobody could ever get in.
