@@ -46,6 +46,7 @@ WORDLESS = {
     "key_imported": "is about the deployment",
     "keyring_resealed": "is about the deployment",
     "breach_check_failed": "is about a service that did not answer",
+    "geoip_file_refused": "is about the deployment",
 }
 
 
