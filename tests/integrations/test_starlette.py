@@ -221,6 +221,14 @@ async def test_a_guarded_mount_keeps_its_public_paths_and_its_bodies(kit: Kit) -
     sent = await anna.post("/in/form", data={"words": "hi", "csrf_token": token})
     assert sent.text == f"words=hi&csrf_token={token}"
     long = {"words": "x" * 70_000, "csrf_token": token}
+    upload = {"file": ("notes.txt", b"some notes")}
+    sent = await anna.post("/in/form", data={"csrf_token": token}, files=upload)
+    assert b"some notes" in sent.content
+    reached = len(RAN)
+    for kind in ("multipart/form-data; boundary=x", "multipart/form-data"):
+        broken = await anna.post("/in/form", content=b"--x\r\nnothing of it", headers={"content-type": kind})
+        assert (broken.status_code, broken.json()["code"]) == (403, "csrf_failed"), kind
+    assert len(RAN) == reached
     assert (await anna.post("/in/form", data=long)).status_code == 403, "too long to look for the token"
     assert len((await anna.post("/in/form", data=long, headers={"x-csrf-token": token})).content) > 70_000
     await anna.aclose()

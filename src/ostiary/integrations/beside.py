@@ -15,6 +15,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
@@ -218,7 +220,7 @@ def is_by_https(scope: Scope) -> bool:
 
 
 async def fields_of(request: Request) -> Fields:
-    """The fields of a form that are text."""
+    """The fields of a form that are text; none when it cannot be read as the form that it says it is."""
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith(_URLENCODED):
         try:
@@ -227,7 +229,10 @@ async def fields_of(request: Request) -> Fields:
             pass  # FastAPI has parsed it already, for the route's own Form fields
     elif not _PARSES_MULTIPART:
         return ()
-    form = await request.form()
+    try:
+        form = await request.form()
+    except (MultiPartException, HTTPException):  # the second is the first, inside an application
+        return ()
     return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 

@@ -103,7 +103,11 @@ class _Twice:
             await self._peek()
         if self._room < 0 or self._kept[-1]["type"] != "http.request":
             return ()
-        return await fields_of(Request(self._scope, _again(tuple(self._kept))))
+        request = Request(self._scope, _again(tuple(self._kept)))
+        try:
+            return await fields_of(request)
+        finally:
+            await request.close()  # uploaded files; the app reads its own
 
 
 def _again(kept: Sequence[Message]) -> Receive:
