@@ -34,6 +34,7 @@ STOOD: Final = (
     "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
     "needed", "app remove needed", "factors", "app new", "app confirm", "app wrong", "codes", "factors one",
     "app remove", "codes ask", "mail code", "mail code confirm", "factor mail",
+    "signup passkeys", "signup passkey wrong",
     "login passkeys", "passkey login", "passkey new", "passkey refused", "passkey name", "factor passkey",
 )  # fmt: skip
 
@@ -88,6 +89,12 @@ async def walk_two_steps(browser: Browser, kit: Kit, email: str, look: Look) -> 
     """The account's pages about second steps, with codes by mail allowed, where browsers know passkeys."""
     async with sitting(browser, kit.base_url) as person:
         device = await Device.of(person.page, verifies=False)
+        await person.open("/signup")
+        await look("signup passkeys", person)
+        await person.fill("E-mail address", "nobody@example.com")
+        await person.page.get_by_role("button", name="Use a passkey instead of a password").click()
+        await person.page.locator("[data-said]:not(:empty)").wait_for()
+        await look("signup passkey wrong", person)
         await person.open("/login/passkey")
         await look("passkey login", person)
         await person.open("/login")

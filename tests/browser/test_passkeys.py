@@ -113,6 +113,46 @@ async def test_from_the_first_passkey_on(browser: Browser, kit: Kit) -> None:
         assert "Phone" in await person.text()
 
 
+async def test_signing_up_without_a_password(browser: Browser, kit: Kit) -> None:
+    """Nothing typed, cancelled, made; in without a name once the mail is redeemed; backup codes are shown this once."""
+    berta, button = "berta@example.com", "Use a passkey instead of a password"
+    async with sitting(browser, kit.base_url) as person:
+        phone = await Device.of(person.page)
+        await person.open("/signup")
+        ceremony = person.page.get_by_role("button", name=button)
+        await ceremony.click()
+        assert await person.focused() == "email", "the field that is missing"
+        await person.fill("Your name (optional)", "Berta")
+        await person.fill("E-mail address", berta)
+        await phone.send("setUserVerified", isUserVerified=False)
+        await ceremony.click()
+        await person.page.get_by_text("That was cancelled, or it took too long.").wait_for()
+        assert await ceremony.evaluate("button => button === document.activeElement")
+        assert await phone.credentials() == []
+        await phone.send("setUserVerified", isUserVerified=True)
+        await person.press(button)
+        assert person.path == "/signup/check"
+        assert berta in await person.text()
+        (credential,) = await phone.credentials()
+        assert (credential["isResidentCredential"], credential["userName"]) == (True, berta)
+
+        token, _ = await kit.verification(berta)
+        await person.open(f"/verify?token={token}")
+        await person.press("Confirm my address")
+        assert person.path == "/verify/done"
+        # The sign-in page offers the passkey by itself.
+        async with person.page.expect_event("load", lambda page: page.url.endswith("/login/passkey")):
+            await person.open("/login")
+        assert await person.heading() == "Save your backup codes"
+        assert await person.page.locator("#codes li").count() == 10
+        await person.press("I have saved them", role="link")
+        assert person.path == "/account"
+        assert "Berta" in await person.text()
+        await _sign_out(person)
+        await person.press("Use my passkey")
+        assert person.path == "/account", "no codes any more"
+
+
 _GET = """async (options) => {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
   try {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.testing import Kit
+from ostiary.testing.authenticator import SoftwareAuthenticator
 from ostiary.testing.kit import PASSWORD, Browser
 from tests.pages.reading import visitor
 from tests.security.stage import (
@@ -102,6 +103,40 @@ async def test_registering_tells_nothing(quiet: Kit) -> None:
     await drained(quiet)
     assert {address: mails_to(quiet, address) - before[address] for address in before} == dict.fromkeys(
         before, 3
+    )
+
+
+async def test_registering_with_a_passkey_tells_nothing(quiet: Kit) -> None:
+    """Four registrations each without a password, past the address's limit: equal for all kinds, one mail for each."""
+    everybody = await people(quiet)
+    before = {address: mails_to(quiet, address) for address, _ in everybody.values()}
+    prints: dict[str, list[Print]] = {kind: [] for kind in everybody}
+    for _ in range(4):
+        for number, (kind, (address, _)) in enumerate(everybody.items()):
+            browser, body = quiet.browser(network(number)), {"email": address, "factor": "passkey"}
+            asked = await ask_as(browser, quiet, "/auth/register/options", body)
+            made = SoftwareAuthenticator().create(asked.body["options"], quiet.base_url)
+            prints[kind] += [
+                as_for_anybody(asked),
+                await ask_as(browser, quiet, "/auth/register", {**body, "response": made}),
+            ]
+    seen = same_for_all(prints)
+    assert [one.status for one in seen] == [200, 202] * 3 + [200, 429]
+    assert {one.hashes for one in seen} == {0}
+    await drained(quiet)
+    assert {address: mails_to(quiet, address) - before[address] for address in before} == dict.fromkeys(
+        before, 3
+    )
+
+
+def as_for_anybody(asked: Print) -> Print:
+    """Options without what is drawn anew each time, and without the address that was typed, with its length."""
+    told = asked.body["options"].items()
+    headers = tuple(one for one in asked.headers if one[0] != "content-length")
+    return replace(
+        asked,
+        body={name: value for name, value in told if name not in ("challenge", "user")},
+        headers=headers,
     )
 
 

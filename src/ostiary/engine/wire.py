@@ -265,6 +265,7 @@ def _subscribers(
         on(key_rotation.KEY_RETIRED, revocations.key_retired),
         Subscriber(lambda event_type: event_type.changes_rights, revocations.rights_changed),
         on(accounts.CREDENTIALS_VOIDED, factors.void),
+        on(accounts.EMAIL_VERIFIED, factors.join),
         on(throttle_limits.PASSWORD_DISABLED, accounts.disable_password),
         on(throttle_limits.PASSWORD_STAYS_DISABLED, accounts.disable_password),
         on(DISOWNED, accounts.disable_password),

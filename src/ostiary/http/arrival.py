@@ -14,7 +14,7 @@ from ostiary.http.cookies import Header
 from ostiary.http.delivery import pair_body
 from ostiary.http.entrance import hand_out
 from ostiary.http.inputs import JsonBody
-from ostiary.http.pages import leave_note, see
+from ostiary.http.pages import leave_note, page, see
 from ostiary.http.redirects import safe_next
 from ostiary.http.visit import Visit
 
@@ -23,6 +23,7 @@ ENROL: Final = "/login/enrol"
 # Tells the factor's page which sign-in waits, for what, and where it leads; the other, the page where one is added.
 WAITING: Final = "factor"
 LACKING: Final = "enrol"
+_SPARES: Final = "spares.html"
 
 
 class UserView(JsonBody):
@@ -137,15 +138,21 @@ def answer(
     return complete, hand_out(visit, outcome)
 
 
-def go_on(visit: Visit, outcome: Outcome, pre: str, destination: str) -> Response:
+async def go_on(visit: Visit, outcome: Outcome, pre: str, destination: str) -> Response:
     """The page that follows: where somebody wanted to go, or the one that asks for a factor, or where one is added.
+
+    Backup codes that were made on the way stand before it, this once.
 
     Args:
         pre: Value of the cookie that a half-done sign-in is bound to.
         destination: Already judged; "" for home.
     """
     if isinstance(outcome, SignedIn):
-        return see(destination or visit.edge.shell.home, hand_out(visit, outcome))
+        onward = destination or visit.edge.shell.home
+        if outcome.spares:
+            codes = [spare.reveal() for spare in outcome.spares]
+            return await page(visit, _SPARES, headers=hand_out(visit, outcome), codes=codes, onward=onward)
+        return see(onward, hand_out(visit, outcome))
     path, kind = (FACTOR, WAITING) if isinstance(outcome, FactorRequired) else (ENROL, LACKING)
     told = {"attempt": outcome.attempt, "factors": list(outcome.factors), "next": destination}
     return see(path, [visit.edge.cookies.set_pre(pre), leave_note(visit, kind, **told)])

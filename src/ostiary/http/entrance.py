@@ -112,6 +112,15 @@ async def begin(
     )
 
 
+def keep_browser(visit: Visit) -> tuple[str, Header]:
+    """The cookie that binds what is begun before anybody is known, and the header that keeps it in the browser.
+
+    One that is there stays: a sign-in that waits, or a link that was mailed, may be bound to it.
+    """
+    browser = visit.cookies.pre or visit.edge.core.world.token().reveal()
+    return browser, visit.edge.cookies.set_pre(browser)
+
+
 async def resume(visit: Visit, delivery: Delivery = COOKIE) -> Entry:
     """How somebody stands at the door whose sign-in waits for a factor.
 

@@ -76,6 +76,22 @@ async def add_passkey(
     return await browser.post("/auth/passkeys/register", json={"response": response, "name": name})
 
 
+async def sign_up(
+    kit: Kit,
+    browser: Browser,
+    authenticator: SoftwareAuthenticator,
+    address: str,
+    name: str = "",
+    *,
+    amiss: Amiss = NOTHING,
+) -> httpx2.Response:
+    """Register an address with a passkey in place of a password."""
+    asked = {"email": address, "factor": "passkey"}
+    options = await options_for(browser, "/auth/register/options", asked)
+    response = authenticator.create(options, kit.base_url, amiss=amiss)
+    return await browser.post("/auth/register", json={**asked, "name": name, "response": response})
+
+
 async def sign_in_options(browser: Browser, delivery: Delivery = COOKIE) -> dict[str, Any]:
     """Options that ask for any passkey."""
     return await options_for(browser, "/auth/passkeys/login/options", {"delivery": delivery})
@@ -147,7 +163,7 @@ async def _plant(kit: Kit, account_id: str) -> None:
             is_syncable=int(made.may_be_synced),
             is_synced=int(made.is_synced),
             created_at=change.micros,
-            last_used_at=None,
+            last_used_at=change.micros,
         )
 
     async with core.runner.flow(Origin()) as flow:

@@ -8,7 +8,7 @@ from typing import Final
 from ostiary.core.accounts import store
 from ostiary.core.accounts.address import Address, find_email
 from ostiary.core.accounts.claims import claims
-from ostiary.core.accounts.claims.claims import Claim
+from ostiary.core.accounts.claims.claims import Claim, Enclosed
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
@@ -195,6 +195,7 @@ async def create_unless_known(
     The same statements run in both cases; what may not happen is ruled out inside them.
 
     Args:
+        password_hash: "" for an account without a password.
         locale: In which language its owner reads mails; "" if that is not known.
 
     Returns:
@@ -215,11 +216,25 @@ async def create_unless_known(
     return owner.account_id if owner else fresh
 
 
-async def redeem(change: Change, claim: Claim) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A registration that counts.
+
+    Attributes:
+        account_id: The account that has its address now, proven.
+        enclosed: The credential that came with it, if one did and it is the account's; to be carried by
+            `email_verified`.
+    """
+
+    account_id: str
+    enclosed: Enclosed | None
+
+
+async def redeem(change: Change, claim: Claim) -> Redeemed | None:
     """Let a claim count: somebody has proven its address.
 
     Returns:
-        The account that has the address now, proven; None when it was proven before, so that the claim is void.
+        None when the address was proven before, so that the claim is void.
 
     Raises:
         Refused: `invalid_credentials`; the account may not be used.
@@ -233,10 +248,12 @@ async def redeem(change: Change, claim: Claim) -> str | None:
     )
     await lock_active(change, account_id)
     if owner is not None and owner.password_hash != claim.password_hash:
-        # Two registrations, one mailbox, and no telling whose the account is: neither password counts any more. Who
-        # reads the mailbox sets a new one by a reset.
+        # Two registrations, one mailbox, and no telling whose the account is: what came with either counts for nothing.
+        # Who reads the mailbox sets a password by a reset.
         await void_credentials(change, account_id)
-    return account_id if await prove_email(change, account_id, claim.address) else None
+    if not await prove_email(change, account_id, claim.address):
+        return None
+    return Redeemed(account_id, Enclosed.of(claim) if owner is None else None)
 
 
 async def prove_email(change: Change, account_id: str, address: Address) -> bool:

@@ -211,6 +211,7 @@ OWNER: Final = Query(
     .where(identifier.c.kind == bindparam("kind"), identifier.c.normal == bindparam("normal")),
     OwnerRow,
 )
+# An empty hash stands for none.
 ADD_PASSWORD: Final = command(
     "accounts.add_password",
     insert(password)
@@ -221,7 +222,9 @@ ADD_PASSWORD: Final = command(
             bindparam("hash", type_=sa.Text),
             bindparam("now", type_=sa.BigInteger),
             sa.null(),
-        ).where(account.c.id == bindparam("account_id", type_=sa.Text)),
+        ).where(
+            account.c.id == bindparam("account_id", type_=sa.Text), bindparam("hash", type_=sa.Text) != ""
+        ),
     )
     .on_conflict_do_nothing(),
 )

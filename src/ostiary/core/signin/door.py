@@ -331,6 +331,8 @@ class Door:
         await change.emit(done.carrying(account))
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
+        along = [issue for proven in standing.proven for issue in proven.spares]
+        spares = (*spares, *[secret for issue in along for secret in await issue(change)])
         if is_cookie:
             return SignedIn(account, session, token, spares)
         family = await self._tokens.begin(change, session, attempt.delivery)

@@ -12,11 +12,12 @@ from typing import Final
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account
+from ostiary.core.accounts.claims.claims import Enclosed
 from ostiary.core.change import Change
 from ostiary.core.sessions.sessions import FRESH_REQUIRED, Session, Sessions
 from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.steps import TWO_FACTORS
-from ostiary.core.signin.ways import Enrollable, Enrolled, Factor, Issue, Spare
+from ostiary.core.signin.ways import Enrollable, Enrolled, Factor, Issue, Joinable, Spare
 from ostiary.core.throttle.limits import Window
 from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
@@ -37,6 +38,7 @@ ADDED: Final = EventType(
     Severity.NOTICE,
     ("factor", "name", "spares"),
     tell_owner=True,
+    at_every_address=True,
     words="A second step was added: {factor}.",
 )
 REMOVED: Final = EventType(
@@ -45,6 +47,7 @@ REMOVED: Final = EventType(
     Severity.WARNING,
     ("factor", "name", "left"),
     tell_owner=True,
+    at_every_address=True,
     words="A second step was removed: {factor}.",
 )
 RESET: Final = EventType(
@@ -54,6 +57,7 @@ RESET: Final = EventType(
     ("factors",),
     ends_sessions=True,
     tell_owner=True,
+    at_every_address=True,
     words="All your second steps were removed.",
 )
 EVENTS: Final = (ADDED, REMOVED, RESET)
@@ -110,6 +114,9 @@ class Factors:
         self.by_mailbox: Final = frozenset(name for name, one in self.by_name.items() if one.proves_mailbox)
         self.enrollable: Final[Mapping[str, Enrollable]] = {
             one.name: one for one in factors if isinstance(one, Enrollable)
+        }
+        self.joinable: Final[Mapping[str, Joinable]] = {
+            one.name: one for one in factors if isinstance(one, Joinable)
         }
         if len(self.by_name) != len(factors) + len(spares):
             raise Misuse("two factors have the same name")
@@ -225,6 +232,16 @@ class Factors:
         spares = tuple([secret for issue in prepared for secret in await issue(change)])
         await change.emit(ADDED(account_id, factor=factor, name=name, spares=len(spares)))
         return spares
+
+    async def join(self, change: Change, event: Event) -> None:
+        """Reaction to `email_verified`: what was made while registering is the account's once that is redeemed (L10).
+
+        Spares come along at its first sign-in: who redeems a link may sit elsewhere, and is not signed in.
+        """
+        enclosed, account_id = event.carried, event.account_id or ""
+        if isinstance(enclosed, Enclosed) and (factor := self.joinable.get(enclosed.factor)):
+            name = await factor.join(change, account_id, enclosed.made)
+            await self.issued(change, account_id, enclosed.factor, name, ())
 
     async def missing_from(self, reads: Reads, account_id: str) -> datetime | None:
         """From when on an account needs a factor that it does not have yet; None when it lacks nothing."""

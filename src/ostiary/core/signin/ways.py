@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ostiary.core.accounts.accounts import Account
+from ostiary.core.accounts.address import Address
 from ostiary.core.change import Change
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.secret import Secret
@@ -39,6 +40,8 @@ class Proof:
 
 
 Take = Callable[[Change], Awaitable[bool]]
+# Stores spares that were made before, unless others were stored meanwhile, and says what to show their owner once.
+Issue = Callable[[Change], Awaitable[tuple[Secret, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,13 @@ class Proven:
             False means that somebody else was first, and the proof is worth nothing.
         alters_account: Taking it changes the account itself (the first proof of a mailbox); the decision is made on
             what it is then.
+        spares: To be issued when the sign-in completes, for an account that has none.
     """
 
     proof: Proof
     take: Take | None = None
     alters_account: bool = False
+    spares: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +199,50 @@ class Enrollable(Protocol):
         ...
 
 
-Issue = Callable[[Change], Awaitable[tuple[Secret, ...]]]
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A factor that somebody has made while registering.
+
+    Attributes:
+        kept: What the registration keeps of it until it is redeemed; nothing secret.
+        take: Runs in the change that keeps it. Raises `Refused` when it was used before or is somebody's already.
+    """
+
+    kept: str
+    take: Callable[[Change], Awaitable[None]]
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A factor that can be made while registering, in place of a password: alone it signs in."""
+
+    def invite(self, browser: str, address: Address) -> Mapping[str, Any]:
+        """What the browser needs to make one; the same for every address, and nothing is stored.
+
+        Args:
+            browser: The cookie that it is bound to.
+            address: What is being registered.
+        """
+        ...
+
+    def receive(self, browser: str, address: Address, answer: Secret) -> Made:
+        """Judge what was made.
+
+        Raises:
+            Refused: It does not belong to what was asked for, or cannot sign in alone.
+        """
+        ...
+
+    async def join(self, change: Change, account_id: str, kept: str) -> str:
+        """Let it count for the account that its own registration has become.
+
+        Returns:
+            What it is called.
+
+        Raises:
+            Refused: It is somebody's by now.
+        """
+        ...
 
 
 class Spare(Factor, Protocol):

@@ -208,12 +208,12 @@ async def _prove(core: Core, change: Change, spent: Spent | None, by: str, mine:
     claim = await claims.take(change, spent.subject) if spent is not None else None
     if claim is None or (mine is not None and mine.is_another(claim)):
         raise _failed(by)
-    account_id = await accounts.redeem(change, claim)
-    if account_id is None:
+    redeemed = await accounts.redeem(change, claim)
+    if redeemed is None:
         raise _failed(by)
     if claim.counted_key:
         await core.throttle.give_back(change.tx, claim.counted_key.encode(), claim.counted_stamp)
-    await change.emit(EMAIL_VERIFIED(account_id, by=by))
+    await change.emit(EMAIL_VERIFIED(redeemed.account_id, by=by).carrying(redeemed.enclosed))
 
 
 async def on_registration(parts: Parts, change: Change, event: Event) -> None:

@@ -101,7 +101,7 @@ async def use(request: Request) -> Response:
             return await _ask_page(visit, Form(), asked.next, refused.code.status, headers, is_spent=True)
         typed.refuse("code", "This code does not work. It may be wrong, too old, or a newer link was sent.")
         return await _sent_page(visit, typed, asked, refused.code.status, headers)
-    return go_on(visit, outcome, entry.pre_session, asked.next)
+    return await go_on(visit, outcome, entry.pre_session, asked.next)
 
 
 def _asked(visit: Visit) -> Asked | None:

@@ -12,7 +12,7 @@ from ostiary.features.passkeys.way import PasskeyWay, Submission
 from ostiary.http.access import CurrentOrigin, CurrentSession
 from ostiary.http.arrival import Login, answer
 from ostiary.http.delivery import held, judge_delivery
-from ostiary.http.entrance import begin, session_cookies
+from ostiary.http.entrance import begin, keep_browser, session_cookies
 from ostiary.http.inputs import CurrentCore, JsonBody
 from ostiary.http.visit import visit_of
 
@@ -154,9 +154,8 @@ async def login_options(
     judge_delivery(visit, delivery)
     browser = ""
     if delivery != TOKENS:
-        # One that is there stays: a sign-in that waits, or a link that was mailed, may be bound to it.
-        browser = visit.cookies.pre or core.world.token().reveal()
-        response.raw_headers.append(visit.edge.cookies.set_pre(browser))
+        browser, cookie = keep_browser(visit)
+        response.raw_headers.append(cookie)
     return PasskeyOptions(options=way.options(core, browser, delivery))
 
 

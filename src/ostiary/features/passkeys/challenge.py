@@ -21,6 +21,7 @@ from ostiary.kernel.world import World, from_micros, to_micros
 CHALLENGES: Final = purpose("passkey", "Seals challenges that passkeys sign.", kept_for=timedelta(hours=1))
 # What a challenge is for.
 REGISTER: Final = "register"
+SIGN_UP: Final = "sign_up"
 SIGN_IN: Final = "sign_in"
 FACTOR: Final = "factor"
 
@@ -34,8 +35,8 @@ class Challenge:
     Attributes:
         id: Claimed once, when it is used.
         kind: What it is for.
-        bound: To what: a hash of the browser's cookie, a session's id, a sign-in's id; "" for a program that has
-            asked for tokens, which keeps the challenge itself.
+        bound: To what: a hash of the browser's cookie, with the address that is registered if one is, a session's id, a
+            sign-in's id; "" for a program that has asked for tokens, which keeps the challenge itself.
         account_id: Who is asked; "" while nobody knows.
         security_epoch: The account's.
         delivery: How a session will be handed out.

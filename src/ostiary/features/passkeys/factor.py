@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ostiary.core.accounts.accounts import Account
+from ostiary.core.accounts.address import Address
 from ostiary.core.change import Change
-from ostiary.core.signin.ways import Enrolled, Factor, Proven
+from ostiary.core.signin.ways import Enrolled, Factor, Made, Proven
 from ostiary.core.wiring import Parts
-from ostiary.features.passkeys import store
+from ostiary.features.passkeys import joining, store
 from ostiary.features.passkeys.challenge import FACTOR, draw, seal, unseal
 from ostiary.features.passkeys.judging import NAME, describe, failed, judge, proven, title_of
 from ostiary.features.passkeys.settings import PasskeySettings, site_of
@@ -83,6 +84,18 @@ class PasskeyFactor(Factor):
             raise failed(account_id, "the challenge is not ours, expired or another sign-in's")
         answered = judge(sent, raw, self._site, found[0], is_discovered=False)
         return proven(parts, answered, challenge, is_sole=False)
+
+    def invite(self, browser: str, address: Address) -> Mapping[str, Any]:
+        """Options for making one while registering."""
+        return joining.invite(self._parts, browser, address)
+
+    def receive(self, browser: str, address: Address, answer: Secret) -> Made:
+        """Judge what was made while registering."""
+        return joining.receive(self._parts, browser, address, answer)
+
+    async def join(self, change: Change, account_id: str, kept: str) -> str:
+        """Let it count for the account that the registration has become."""
+        return await joining.join(change, account_id, kept)
 
     async def listing(self, reads: Reads, account_id: str) -> list[Enrolled]:
         """The passkeys, oldest first."""

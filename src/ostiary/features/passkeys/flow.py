@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.line import read_line
 from ostiary.core.change import Change
@@ -16,44 +14,26 @@ from ostiary.core.throttle.limits import Hit
 from ostiary.core.tokens.settings import COOKIE, Delivery
 from ostiary.core.wiring import Core
 from ostiary.features.passkeys import store
-from ostiary.features.passkeys.challenge import REGISTER, Challenge, claim, draw, seal, unseal
+from ostiary.features.passkeys.challenge import REGISTER, claim, draw, seal
 from ostiary.features.passkeys.judging import CLONED, NAME, describe, method_of, title_of
+from ostiary.features.passkeys.making import REFUSED, judge_made, put, refused, row_of
 from ostiary.features.passkeys.settings import PasskeySettings, site_of
 from ostiary.features.passkeys.store import PasskeyRow
 from ostiary.kernel.errors import INVALID_REQUEST, NOT_FOUND, Refused, code
-from ostiary.kernel.events import EventType, Severity
+from ostiary.kernel.events import EventType
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.world import from_micros
 from ostiary.protocols.jose import base64url
-from ostiary.protocols.webauthn.answers import LONGEST_HANDLE, read_registration
-from ostiary.protocols.webauthn.client_data import InvalidAnswerError, read_challenge
+from ostiary.protocols.webauthn.answers import LONGEST_HANDLE
 from ostiary.protocols.webauthn.options import creation_options
 from ostiary.protocols.webauthn.providers import provider_name
-from ostiary.protocols.webauthn.registration import NewCredential, verify_registration
 
-PASSKEY_REFUSED: Final = code(
-    "passkey_refused",
-    422,
-    "This passkey cannot be added.",
-    "The answer does not belong to what was asked for, came too late, was made elsewhere, or is of a kind that is not "
-    "taken. Ask for new options.",
-)
-PASSKEY_KNOWN: Final = code(
-    "passkey_known", 409, "This passkey was added before.", "The credential belongs to an account already."
-)
 PASSKEY_LIMIT: Final = code(
     "passkey_limit",
     409,
     "There are too many passkeys.",
     "The account has `passkeys_per_account` of them; remove one first.",
-)
-REFUSED: Final = EventType(
-    "passkey_enrolment_failed",
-    "A passkey that was to be added was refused.",
-    Severity.NOTICE,
-    ("reason",),
-    words="A passkey could not be added.",
 )
 RENAMED: Final = EventType(
     "passkey_renamed",
@@ -158,8 +138,8 @@ async def add(
         flow.concerns(who.account_id)
         await core.factors.require(flow.reads, who)
         await flow.reserve(Hit(core.factors.window, origin.network))
-        challenge, made = _judge(core, who, sent)
-        row = _row(core, who, challenge, made, called)
+        challenge, made = judge_made(core, sent, REGISTER, who.session_id or "", who.account_id)
+        row = row_of(core.world, who.account_id, base64url.decode(challenge.handle), made, called)
         prepared = await core.factors.prepare(flow.reads, who.account_id)
 
         async def work(change: Change) -> Added:
@@ -170,14 +150,8 @@ async def add(
             is_named = all(one.user_handle == row.user_handle for one in rows)
             is_current = account.security_epoch == challenge.security_epoch
             if not (is_named and is_current and await claim(change, core.once, challenge)):
-                raise _refused(who, "used before, or the account has changed")
-            given = {
-                "algorithm": made.algorithm,
-                **{name: getattr(row, name) for name in row.__dataclass_fields__},
-                "created_at": change.micros,
-            }
-            if not await change.run(store.ADD, **given):
-                raise Refused(PASSKEY_KNOWN, events=(REFUSED(who.account_id, reason="known"),))
+                raise refused("used before, or the account has changed", who.account_id)
+            await put(change, row, made.algorithm)
             return await core.factors.added(
                 change, who, NAME, title_of(row), method_of(row), prepared, rises=delivery == COOKIE
             )
@@ -223,44 +197,9 @@ async def remove(core: Core, origin: Origin, who: Principal, passkey_id: str) ->
         await flow.change(work)
 
 
-def _judge(core: Core, who: Principal, sent: Mapping[str, Any]) -> tuple[Challenge, NewCredential]:
-    try:
-        answer = read_registration(sent)
-        raw = read_challenge(answer.client_data)
-        challenge = unseal(core.ring, raw, REGISTER, who.session_id or "", core.world.now())
-        if challenge is None or challenge.account_id != who.account_id:
-            raise _refused(who, "the challenge is not ours, expired or another session's")
-        return challenge, verify_registration(answer, raw, site_of(core.settings))
-    except InvalidAnswerError as error:
-        raise _refused(who, str(error)) from None
-
-
-def _refused(who: Principal, reason: str) -> Refused:
-    return Refused(PASSKEY_REFUSED, reason, events=(REFUSED(who.account_id, reason=reason),))
-
-
 def _demand_room(core: Core, rows: list[PasskeyRow]) -> None:
     if len(rows) >= core.settings.of(PasskeySettings).passkeys_per_account:
         raise Refused(PASSKEY_LIMIT, counted=False)
-
-
-def _row(core: Core, who: Principal, challenge: Challenge, made: NewCredential, name: str) -> PasskeyRow:
-    return PasskeyRow(
-        core.world.id(),
-        who.account_id,
-        base64url.encode(made.id),
-        base64url.decode(challenge.handle),
-        made.public_key,
-        made.sign_count,
-        made.aaguid,
-        orjson.dumps(made.transports).decode(),
-        name,
-        int(made.is_verified),
-        int(made.may_be_synced),
-        int(made.is_synced),
-        core.world.micros(),
-        None,
-    )
 
 
 def _read_name(typed: str) -> str:

@@ -8,7 +8,7 @@ import orjson
 from ostiary.core.accounts.accounts import INVALID_CREDENTIALS
 from ostiary.core.change import Change
 from ostiary.core.signin.door import FAILED
-from ostiary.core.signin.ways import Proof, Proven
+from ostiary.core.signin.ways import Issue, Proof, Proven
 from ostiary.core.wiring import Parts
 from ostiary.features.passkeys import store
 from ostiary.features.passkeys.challenge import Challenge, claim
@@ -39,6 +39,7 @@ CLONED: Final = EventType(
     Severity.WARNING,
     ("passkey", "name", "refused"),
     tell_owner=True,
+    at_every_address=True,
     words="The passkey {name} may have been copied.",
 )
 
@@ -111,11 +112,14 @@ def demand_verified(answered: Answered) -> None:
         raise Refused(PASSKEY_UNVERIFIED, counted=False, events=(told,))
 
 
-def proven(parts: Parts, answered: Answered, challenge: Challenge, *, is_sole: bool) -> Proven:
+def proven(
+    parts: Parts, answered: Answered, challenge: Challenge, *, is_sole: bool, spares: tuple[Issue, ...] = ()
+) -> Proven:
     """The proof; taking it spends the challenge and moves the counter on.
 
     Args:
         is_sole: Nothing else is shown; otherwise the passkey may raise what it is worth alone.
+        spares: That come along.
 
     Raises:
         Refused: `invalid_credentials`; there is a copy of it, and copies are refused.
@@ -142,4 +146,6 @@ def proven(parts: Parts, answered: Answered, challenge: Challenge, *, is_sole: b
             await change.emit(alarm)
         return bool(used)
 
-    return Proven(Proof(method_of(row), parts.world.now(), NAME, is_multi_factor=is_sole), take)
+    return Proven(
+        Proof(method_of(row), parts.world.now(), NAME, is_multi_factor=is_sole), take, spares=spares
+    )

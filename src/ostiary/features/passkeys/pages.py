@@ -14,8 +14,8 @@ from ostiary.core.tokens.settings import COOKIE
 from ostiary.core.wiring import Core
 from ostiary.features.passkeys import flow
 from ostiary.features.passkeys.factor import LONGEST_ANSWER
-from ostiary.features.passkeys.flow import PASSKEY_KNOWN, PASSKEY_REFUSED
 from ostiary.features.passkeys.judging import NAME, PASSKEY_UNVERIFIED
+from ostiary.features.passkeys.making import PASSKEY_KNOWN, PASSKEY_REFUSED
 from ostiary.features.passkeys.way import PasskeyWay, Submission
 from ostiary.http.access import PUBLIC, SESSION
 from ostiary.http.arrival import go_on
@@ -98,7 +98,7 @@ async def log_in(request: Request) -> Response:
         form.refuse("", _WRONG[refused.code])
         headers = problem_from(refused, visit).headers
         return await _login_page(visit, form, destination, refused.code.status, headers)
-    return go_on(visit, outcome, entry.pre_session, destination)
+    return await go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def new(request: Request) -> Response:

@@ -101,4 +101,7 @@ class PasskeyWay:
             raise failed(row.account_id, "the challenge is not ours, expired or another browser's")
         answered = judge(answer, raw, site_of(core.settings), row, is_discovered=True)
         demand_verified(answered)
-        return proven(core, answered, challenge, is_sole=True)
+        # One that was made while registering has brought no spares so far.
+        is_first = row.last_used_at is None
+        spares = await core.factors.prepare(reads, row.account_id) if is_first else ()
+        return proven(core, answered, challenge, is_sole=True, spares=tuple(spares))

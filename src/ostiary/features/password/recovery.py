@@ -286,11 +286,11 @@ async def _open_account(core: Core, change: Change, address: Address, new_hash: 
     """The account that registrations have waited for, with nothing of theirs: anybody can have made them (L10)."""
     locale = core.post.language_of(change.origin)
     own = replace(claims.nobodys(core.world, address), password_hash=new_hash, locale=locale)
-    account_id = await accounts.redeem(change, own)
-    if account_id is None:
+    redeemed = await accounts.redeem(change, own)
+    if redeemed is None:
         raise _invalid("the address was proven meanwhile")
-    await change.emit(EMAIL_VERIFIED(account_id, by="reset link"))
-    return account_id
+    await change.emit(EMAIL_VERIFIED(redeemed.account_id, by="reset link"))
+    return redeemed.account_id
 
 
 def _invalid(reason: str) -> Refused:

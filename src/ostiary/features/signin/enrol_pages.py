@@ -8,12 +8,11 @@ from starlette.responses import Response
 from ostiary.core.accounts.accounts import INVALID_CREDENTIALS
 from ostiary.core.signin.door import ATTEMPT_INVALID
 from ostiary.core.signin.enrolment import NOT_HERE, Shown
-from ostiary.core.signin.outcome import SignedIn
 from ostiary.features.signin import flow
 from ostiary.http.access import PUBLIC
 from ostiary.http.arrival import ENROL, LACKING, go_on
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import hand_out, resume
+from ostiary.http.entrance import resume
 from ostiary.http.forms import Form
 from ostiary.http.pages import LOGIN, allow_redirect, leave_note, may_go, page, page_problem, read_note, see
 from ostiary.http.problems import problem_from
@@ -25,7 +24,6 @@ CONFIRM: Final = "/login/enrol/confirm"
 
 _CHOOSE: Final = f"{__package__}/enrol.html"
 _ADD: Final = f"{__package__}/enrol_code.html"
-_SPARES: Final = f"{__package__}/spares.html"
 _LATE: Final = "late"
 
 
@@ -82,11 +80,7 @@ async def confirm(request: Request) -> Response:
         if refused.code in (ATTEMPT_INVALID, NOT_HERE):
             return see(f"{LOGIN}?done={_LATE}")
         raise
-    if not isinstance(outcome, SignedIn) or not outcome.spares:
-        return go_on(visit, outcome, entry.pre_session, destination)
-    codes = [spare.reveal() for spare in outcome.spares]
-    onward = destination or visit.edge.shell.home
-    return await page(visit, _SPARES, headers=hand_out(visit, outcome), codes=codes, onward=onward)
+    return await go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def _add(

@@ -95,7 +95,7 @@ async def log_in(request: Request) -> Response:
         if refused.code is EMAIL_NOT_VERIFIED:
             return await page(visit, _UNVERIFIED, refused.code.status, headers, email=identifier)
         raise
-    return go_on(visit, outcome, entry.pre_session, destination)
+    return await go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def factor(request: Request) -> Response:
@@ -156,7 +156,7 @@ async def answer_factor(request: Request) -> Response:
         if refused.code is ATTEMPT_INVALID:
             return await _too_late(visit, destination, refused)
         raise
-    return go_on(visit, outcome, entry.pre_session, destination)
+    return await go_on(visit, outcome, entry.pre_session, destination)
 
 
 async def logout(request: Request) -> Response:

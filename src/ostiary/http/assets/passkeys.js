@@ -20,16 +20,17 @@
       asking?.abort();
       asking = new AbortController();
       const { signal } = asking;
-      const { attempt, factor, csrf_token: token } = form.elements;
+      const { csrf_token: token } = form.elements;
       const headers = token ? { "x-csrf-token": token.value } : {};
       const given = { method: "POST", headers, signal };
-      if (attempt) {
+      if (form.dataset.sends) {
+        const names = form.dataset.sends.split(" ");
         headers["content-type"] = "application/json";
-        given.body = JSON.stringify({ attempt: attempt.value, factor: factor.value });
+        given.body = JSON.stringify(Object.fromEntries(names.map((name) => [name, form.elements[name].value])));
       }
       const answer = await fetch(form.dataset.options, given);
-      if (!answer.ok) throw new Error((await answer.json()).title);
       const told = await answer.json();
+      if (!answer.ok) throw new Error(told.errors?.[0]?.message ?? told.title);
       const options = told.options ?? told.challenge.options;
       const credential = makes
         ? await navigator.credentials.create({ publicKey: api.parseCreationOptionsFromJSON(options), signal })
@@ -42,6 +43,12 @@
     let offers = false;
     button.addEventListener("click", async () => {
       said.textContent = "";
+      // What was typed into the form for passwords counts here, too.
+      for (const copy of form.querySelectorAll("[data-typed]")) {
+        const typed = document.getElementById(copy.dataset.typed);
+        if (!typed.reportValidity()) return;
+        copy.value = typed.value;
+      }
       button.setAttribute("aria-busy", "true");
       const box = document.querySelector("input[type=checkbox][name=remember]");
       if (box && box.form !== form) {  // it stands in the form for passwords

@@ -38,6 +38,8 @@ def creation_options(
     label: str,
     known: Iterable[Descriptor],
     timeout: timedelta,
+    *,
+    is_sole: bool = False,
 ) -> dict[str, Any]:
     """What makes a new passkey: kept by the authenticator itself if it can, with user verification if it can.
 
@@ -48,7 +50,10 @@ def creation_options(
         label: How the owner calls the account, shown by the authenticator alone.
         known: What the account has already: no authenticator makes a second one.
         timeout: How long the browser may take.
+        is_sole: It will be all that signs in, without a name: it must be kept by the authenticator, which must verify
+            its owner.
     """
+    wish = "required" if is_sole else "preferred"
     return {
         "rp": {"id": site.id, "name": site.name},
         "user": {"id": base64url.encode(handle), "name": label, "displayName": label},
@@ -57,9 +62,9 @@ def creation_options(
         "timeout": _millis(timeout),
         "excludeCredentials": [one.as_json() for one in known],
         "authenticatorSelection": {
-            "residentKey": "preferred",
-            "requireResidentKey": False,
-            "userVerification": "preferred",
+            "residentKey": wish,
+            "requireResidentKey": is_sole,
+            "userVerification": wish,
         },
         "attestation": "none",
     }

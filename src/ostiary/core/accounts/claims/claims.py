@@ -2,7 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
+
+import orjson
 
 from ostiary.core.accounts.address import Address
 from ostiary.core.accounts.claims import store
@@ -16,6 +18,7 @@ from ostiary.storage.database import Reads, Transaction
 __all__ = [
     "MOST_LIVE",
     "Claim",
+    "Enclosed",
     "Waiting",
     "add",
     "find",
@@ -29,6 +32,28 @@ __all__ = [
 
 # Longer than any link: who comes back after the weekend still gets a new mail.
 LIFETIME: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A credential that was made while registering; carried by `email_verified` when its registration is redeemed.
+
+    Attributes:
+        factor: Whose it is, by name.
+        made: What that factor keeps of it, as it wrote it; nothing secret.
+    """
+
+    factor: str
+    made: str
+
+    def as_text(self) -> str:
+        """As a claim keeps it."""
+        return orjson.dumps([self.factor, self.made]).decode()
+
+    @classmethod
+    def of(cls, claim: Claim) -> Self | None:
+        """What a claim encloses, if anything."""
+        return cls(*orjson.loads(claim.enclosed)) if claim.enclosed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +75,14 @@ async def add(
     password_hash: str,
     counted: tuple[bytes, int] | None,
     locale: str,
+    enclosed: Enclosed | None = None,
 ) -> Claim:
-    """Keep a registration until its address is proven, or for a week."""
+    """Keep a registration until its address is proven, or for a week.
+
+    Args:
+        password_hash: "" for a registration without a password.
+        enclosed: What came in its place.
+    """
     key, stamp = counted or (b"", 0)
     claim = Claim(
         change.world.id(),
@@ -65,6 +96,7 @@ async def add(
         stamp,
         change.micros,
         locale,
+        enclosed.as_text() if enclosed else "",
     )
     await change.run(store.ADD, **asdict(claim), expires_at=change.micros + span_micros(LIFETIME))
     return claim
@@ -72,7 +104,7 @@ async def add(
 
 def nobodys(world: World, address: Address) -> Claim:
     """A claim that does not exist, for doing the same work where there is none."""
-    return Claim(world.id(), address.normal, address.shown, "", "", "", "", "", 0, world.micros(), "")
+    return Claim(world.id(), address.normal, address.shown, "", "", "", "", "", 0, world.micros(), "", "")
 
 
 async def live(reads: Reads, normal: str, now: int) -> list[Claim]:

@@ -28,6 +28,7 @@ address_claim: Final = sa.Table(
     moment("created_at"),
     moment("expires_at", index=True),
     text("locale", nullable=True),
+    text("enclosed", nullable=True),  # JSON: a credential that was made while registering
     sa.Index("ix_address_claim_normal_id", "normal", "id"),
 )
 
@@ -39,7 +40,9 @@ class Claim:
     Attributes:
         ip: Where it came from; told in the mail, so that somebody who finds two of them knows which is his own.
         device: From what.
+        password_hash: "" for a registration without a password.
         locale: In which language the mail is, and later those to the account; "" for none in particular.
+        enclosed: The credential that came in place of a password, as `Enclosed` writes it; "" for none.
         counted_key: Together with `counted_stamp` the hit of the network's limit, given back when it is redeemed; ""
             for none.
     """
@@ -55,6 +58,7 @@ class Claim:
     counted_stamp: int
     created_at: int
     locale: str
+    enclosed: str
 
     @property
     def address(self) -> Address:
@@ -74,6 +78,7 @@ _columns = (
     address_claim.c.counted_stamp,
     address_claim.c.created_at,
     sa.func.coalesce(address_claim.c.locale, ""),
+    sa.func.coalesce(address_claim.c.enclosed, ""),
 )
 ADD: Final = command(
     "claims.add", sa.insert(address_claim).values({c.name: bindparam(c.name) for c in address_claim.columns})
@@ -90,7 +95,11 @@ LIVE: Final = Query(
 _one_row: Final = sa.select(sa.literal(1, sa.Integer).label("n")).subquery("one_row")
 _newest: Final = (
     sa.select(address_claim.c.password_hash)
-    .where(address_claim.c.normal == bindparam("normal"), address_claim.c.expires_at > bindparam("now"))
+    .where(
+        address_claim.c.normal == bindparam("normal"),
+        address_claim.c.expires_at > bindparam("now"),
+        address_claim.c.password_hash != sa.literal("", sa.Text),
+    )
     .order_by(address_claim.c.id.desc())
     .limit(1)
     .scalar_subquery()
