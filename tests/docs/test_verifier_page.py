@@ -61,6 +61,12 @@ async def _visit(client: httpx2.AsyncClient, issuer: Issuer) -> None:
     refused = await client.get("/notes", headers=bearer(issuer.token(aud="https://other.example")))
     assert (refused.status_code, refused.json()["code"]) == (401, "token_invalid")
     assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+    late = await client.delete("/notes", headers=bearer(token))
+    assert (late.status_code, late.json()["code"]) == (401, "fresh_authentication_required")
+    asked = 'Bearer error="insufficient_user_authentication", max_age="900"'
+    assert late.headers["WWW-Authenticate"] == asked
+    fresh = issuer.token(auth_time=issuer.now())
+    assert (await client.delete("/notes", headers=bearer(fresh))).json() == {"cleared": True}
     issuer.end_session()
     answer = await client.get("/notes", headers=bearer(token))
     for _ in range(1000):

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from ostiary.core.keys.ring import purpose
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.words import ENGLISH
-from ostiary.core.sessions.sessions import FRESH_REQUIRED, Resolved
+from ostiary.core.sessions.sessions import Resolved
 from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
 from ostiary.http.cookies import Header
@@ -29,7 +29,7 @@ from ostiary.http.redirects import safe_next
 from ostiary.http.routing import Hot
 from ostiary.http.settings import parse_base_url
 from ostiary.http.visit import Visit, visit_of
-from ostiary.kernel.errors import NOT_FOUND, Refused
+from ostiary.kernel.errors import FRESH_REQUIRED, NOT_FOUND, Refused
 
 NOTE: Final = purpose(
     "page_note",

@@ -122,3 +122,10 @@ SESSION_ENDED = code(
     "The session has ended. Sign in again.",
     "It was ended, was idle for too long, or reached its absolute lifetime.",
 )
+FRESH_REQUIRED = code(
+    "fresh_authentication_required",
+    401,
+    "Sign in again to go on.",
+    "The last proof is older than this action allows, or shows less than the account can; `max_age` says in seconds "
+    "how old it may be, `acr_values` what it must show (RFC 9470).",
+)

@@ -14,6 +14,8 @@ from ostiary.protocols.jose.refusals import TokenRefused, Why
 TYPE: Final = "at+jwt"
 REQUIRED: Final = frozenset({"sub", "client_id", "iat", "jti"})  # and iss, aud, exp (RFC 9068 section 2.2)
 
+_LEVELS: Final = {"1": 1, "2": 2}  # what is none of them shows nothing
+
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
@@ -86,6 +88,27 @@ def of(token: Token) -> AccessToken:
         kid=token.kid,
         claims=claims,
     )
+
+
+def require_proof(token: AccessToken, now: datetime, max_age: timedelta | None, acr: str | None) -> None:
+    """Demand that the subject has signed in lately, or has shown enough.
+
+    Args:
+        max_age: How long ago the last proof may be.
+        acr: The least: "1" one factor, "2" two factors.
+
+    Raises:
+        TokenRefused: with all that was asked for in its challenge, so that one sign-in satisfies it (RFC 9470).
+    """
+    asked: dict[str, str | int] = {}
+    if max_age is not None:
+        asked["max_age"] = int(max_age.total_seconds())
+    if acr is not None:
+        asked["acr_values"] = acr
+    if acr is not None and _LEVELS.get(token.acr or "", 0) < _LEVELS[acr]:
+        raise TokenRefused(Why.PROOF_TOO_WEAK, asked=asked)
+    if max_age is not None and (token.authenticated_at is None or now > token.authenticated_at + max_age):
+        raise TokenRefused(Why.PROOF_TOO_OLD, asked=asked)
 
 
 def _text(claims: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str | None:

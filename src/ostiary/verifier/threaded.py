@@ -125,6 +125,17 @@ class SyncVerifier:
             pass
         return self._there(self._verifier.verify(token))
 
+    def require_fresh(
+        self, token: AccessToken, minutes: float | None = None, *, acr: str | None = None
+    ) -> None:
+        """Demand more than a good token; see `Verifier.require_fresh`.
+
+        Raises:
+            TokenRefused: answer 401 with its `challenge`.
+            Misuse: nothing is asked for, or no such thing.
+        """
+        self._verifier.require_fresh(token, minutes, acr=acr)
+
     def _there(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something where the issuer is followed."""
         done = asyncio.run_coroutine_threadsafe(work, self._loop())

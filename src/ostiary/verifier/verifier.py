@@ -132,6 +132,31 @@ class Verifier:
         """
         return self._knowledge.judge(token, Moment(self._world.now(), self._world.monotonic()))
 
+    def require_fresh(
+        self, token: AccessToken, minutes: float | None = None, *, acr: str | None = None
+    ) -> None:
+        """Demand more than a good token for what is sensitive: a late sign-in, two factors, or both (RFC 9470).
+
+        A refresh makes no proof younger; its subject has to sign in again. May be called from any thread.
+
+        Args:
+            token: What `verify` has returned.
+            minutes: How long ago the last proof may be; None: however long.
+            acr: The least that was shown: "1" one factor, "2" two factors; None: whatever it was.
+
+        Raises:
+            TokenRefused: `fresh_authentication_required`; answer 401 with its `challenge`.
+            Misuse: nothing is asked for, or no such thing.
+        """
+        if (
+            (minutes is None and acr is None)
+            or (minutes is not None and minutes <= 0)
+            or acr not in (None, "1", "2")
+        ):
+            raise Misuse('require_fresh: ask for minutes above zero, for acr="1" or acr="2", or for both')
+        max_age = None if minutes is None else timedelta(minutes=minutes)
+        access_token.require_proof(token, self._world.now(), max_age, acr)
+
     def _following(self) -> Follower:
         home = (os.getpid(), asyncio.get_running_loop())
         if self._follower is not None and self._home == home:

@@ -15,7 +15,7 @@ from ostiary.core.device import read_device
 from ostiary.core.sessions import store
 from ostiary.core.sessions.session import Resolved, Session, Span, session_of
 from ostiary.core.sessions.settings import SessionSettings
-from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, Unavailable, code
+from ostiary.kernel.errors import FRESH_REQUIRED, SESSION_ENDED, Misuse, Refused, Unavailable, code
 from ostiary.kernel.events import Event, EventType
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
@@ -26,13 +26,6 @@ __all__ = ["Resolved", "Session", "Sessions", "Span", "refuse_unless_fresh", "se
 
 NOT_AUTHENTICATED: Final = code(
     "not_authenticated", 401, "Sign in first.", "No credential was sent, or it is not one of ours."
-)
-FRESH_REQUIRED: Final = code(
-    "fresh_authentication_required",
-    401,
-    "Sign in again to go on.",
-    "The last proof is older than this action allows, or shows less than the account can; `max_age` says in seconds "
-    "how old it may be, `acr_values` what it must show (RFC 9470).",
 )
 SESSION_REQUIRED: Final = code(
     "session_required",

@@ -14,12 +14,12 @@ from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.accounts.claims.claims import Enclosed
 from ostiary.core.change import Change
-from ostiary.core.sessions.sessions import FRESH_REQUIRED, Session, Sessions
+from ostiary.core.sessions.sessions import Session, Sessions
 from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.steps import TWO_FACTORS
 from ostiary.core.signin.ways import Enrollable, Enrolled, Factor, Issue, Joinable, Spare
 from ostiary.core.throttle.limits import Window
-from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
+from ostiary.kernel.errors import FRESH_REQUIRED, SESSION_ENDED, Misuse, Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret

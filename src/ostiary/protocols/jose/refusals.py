@@ -1,9 +1,11 @@
 """Owns why a token or a key is refused: stable reasons, and the public codes that stand for them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-from ostiary.kernel.errors import SESSION_ENDED, Misuse, Refused, code
+from ostiary.kernel.errors import FRESH_REQUIRED, SESSION_ENDED, Misuse, Refused, code
 
 TOKEN_INVALID: Final = code(
     "token_invalid",
@@ -50,11 +52,16 @@ class Why(StrEnum):
     KEY_RETIRED = "key_retired"
     SESSION_ENDED = "session_ended"
     STALE = "stale"
+    PROOF_TOO_OLD = "proof_too_old"  # the token is right, but its owner has to sign in again
+    PROOF_TOO_WEAK = "proof_too_weak"
 
 
+_NOTHING: Final[Mapping[str, str | int]] = MappingProxyType({})
 _PUBLIC: Final = {
     Why.EXPIRED: TOKEN_EXPIRED,
     Why.STALE: TOKEN_STALE,
+    Why.PROOF_TOO_OLD: FRESH_REQUIRED,
+    Why.PROOF_TOO_WEAK: FRESH_REQUIRED,
     Why.SESSION_ENDED: SESSION_ENDED,
 }
 
@@ -64,12 +71,24 @@ class TokenRefused(Refused):
 
     Attributes:
         why: The stable reason. The code is `token_expired` when only the time is wrong, `session_ended` or
-            `token_stale` when it was revoked so, else `token_invalid`.
+            `token_stale` when it was revoked so, `fresh_authentication_required` when the token is right and too little
+            was shown for it, else `token_invalid`.
+
+    Args:
+        asked: What would have been enough, for the challenge: `max_age` in seconds, `acr_values`.
     """
 
-    def __init__(self, why: Why, detail: str = "") -> None:
-        super().__init__(_PUBLIC.get(why, TOKEN_INVALID), f"{why}: {detail}" if detail else why.value)
+    def __init__(self, why: Why, detail: str = "", asked: Mapping[str, str | int] = _NOTHING) -> None:
+        public = _PUBLIC.get(why, TOKEN_INVALID)
+        super().__init__(public, f"{why}: {detail}" if detail else why.value, details=dict(asked))
         self.why = why
+
+    @property
+    def challenge(self) -> str:
+        """The value of `WWW-Authenticate` for the 401 (RFC 6750 section 3, RFC 9470 section 3)."""
+        error = "invalid_token" if not self.details else "insufficient_user_authentication"
+        told = [("error", error), *self.details.items()]
+        return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told)
 
 
 class InvalidKey(Misuse):
