@@ -36,7 +36,7 @@ WHOLE = {
     "access.held": "begins at one row made of a constant; then by the account's id",
     "access.version": "reads the one row of its table, or none",
     "access.defined": "a handful of roles, read at start and when one of them has changed",
-    "alerts.places": "walks the twenty rows that each of its halves has found by index",
+    "risk.begun": "walks the twenty rows that each of its halves has found by index",
     "signing.load": "a handful of keys, read at start and when one of them has changed",
 }
 

@@ -20,6 +20,7 @@ from ostiary.features.my_sessions import manifest as my_sessions
 from ostiary.features.passkeys import manifest as passkeys
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
+from ostiary.features.risk import manifest as risk
 from ostiary.features.roles import manifest as roles
 from ostiary.features.signin import manifest as signin
 from ostiary.features.tokens import manifest as tokens
@@ -42,6 +43,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     account.RIB,
     emails.RIB,
     activity.RIB,
+    risk.RIB,
     alerts.RIB,
     roles.RIB,
     api_keys.RIB,

@@ -60,6 +60,8 @@ from ostiary.core.signin.requirement import EVENTS as REQUIREMENT_EVENTS
 from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Policy
+from ostiary.core.signin.watch import EVENTS as WATCH_EVENTS
+from ostiary.core.signin.watch import Watch
 from ostiary.core.throttle import limits as throttle_limits
 from ostiary.core.throttle.settings import ThrottleSettings
 from ostiary.core.throttle.throttle import Throttle
@@ -99,6 +101,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *ENROLMENT_EVENTS,
     *REQUIREMENT_EVENTS,
     *DISOWNED_EVENTS,
+    *WATCH_EVENTS,
     *throttle_limits.EVENTS,
     *outboxes.EVENTS,
     *breaches.EVENTS,
@@ -153,6 +156,7 @@ def wire(
         mails(ribs),
         settings.of(HttpSettings).base_url,
         _page(settings, ribs, "/recover"),
+        _page(settings, ribs, "/login/link/ask"),
     )
     parts = Parts(
         world=world,
@@ -211,7 +215,18 @@ def wire(
         is_on=any(rib.takes_api_keys for rib in ribs),
     )
     codes = Codes(runner, parts.once, parts.sessions, tokens)
-    door = Door(runner, ring, parts.once, parts.sessions, signin, _ways(ribs), factors, policy, tokens)
+    door = Door(
+        runner,
+        ring,
+        parts.once,
+        parts.sessions,
+        signin,
+        _ways(ribs),
+        factors,
+        policy,
+        tokens,
+        _watch(parts, ribs),
+    )
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
     core = Core(
         **plugged,
@@ -250,6 +265,13 @@ def _ways(ribs: Sequence[Rib]) -> frozenset[str]:
     if len(set(names)) < len(names):
         raise Misuse("two ways in have the same name")
     return frozenset(names)
+
+
+def _watch(parts: Parts, ribs: Sequence[Rib]) -> Watch | None:
+    made = [rib.watch(parts) for rib in ribs if rib.watch is not None]
+    if len(made) > 1:
+        raise Misuse("two ribs watch the door; one of them decides")
+    return made[0] if made else None
 
 
 def _subscribers(

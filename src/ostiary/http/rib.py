@@ -9,6 +9,7 @@ import typer
 from ostiary.core.change import Subscriber
 from ostiary.core.mail.template import MailTemplate
 from ostiary.core.outbox.worker import Chore
+from ostiary.core.signin.watch import Watch
 from ostiary.core.signin.ways import Factor, Spare
 from ostiary.core.wiring import Core, Kept, Parts
 from ostiary.http.commands import Open
@@ -34,6 +35,7 @@ class Rib:
         ways: Names of its ways in; the door takes no other.
         factors: Makes the factors that it provides.
         spares: Makes those that only stand in for a lost one; they are offered last.
+        watch: Makes what says how unusual a sign-in is; one rib of an engine at most.
         chores: Makes its housekeeping for the worker.
         json_routes: Its part of the typed JSON API.
         hot_routes: Routes that are worth answering without FastAPI, and pages.
@@ -54,6 +56,7 @@ class Rib:
     ways: tuple[str, ...] = ()
     factors: Callable[[Parts], Sequence[Factor]] = field(default=_nothing)
     spares: Callable[[Parts], Sequence[Spare]] = field(default=_nothing)
+    watch: Callable[[Parts], Watch] | None = None
     chores: Callable[[Core], Sequence[Chore]] = field(default=_nothing)
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()

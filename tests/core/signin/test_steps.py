@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.watch import Measure
 from ostiary.core.signin.ways import Proof
 from ostiary.kernel.world import from_micros
 
@@ -18,6 +19,7 @@ PASSKEY = Proof("hwk", AT, "passkey", is_multi_factor=True)
 LINK = Proof("email", AT, "link", mailbox="a@example.com")
 MAIL_CODE = Proof("email", AT, "mail_code", mailbox="a@example.com")
 OTHER_MAIL_CODE = Proof("email", AT, "mail_code", mailbox="b@example.com")
+TELL, ASK, NEVER = Measure.NOTIFY, Measure.ASK, Measure.REFUSE
 DEMANDING, EASY = Policy(require_verified_email=True), Policy(require_verified_email=False)
 
 
@@ -27,8 +29,9 @@ def facts(
     active: bool = True,
     verified: bool = True,
     needed: datetime | None = None,
+    caution: Measure = Measure.ALLOW,
 ) -> Facts:
-    return Facts(active, verified, proofs, factors, NOW, needed, ("word", "sign"))
+    return Facts(active, verified, proofs, factors, NOW, needed, ("word", "sign"), caution=caution)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,29 @@ def facts(
             Complete(("pwd", "otp", "mfa"), "2"),
         ),
         (facts(PASSKEY, needed=NOW), DEMANDING, Complete(("hwk", "mfa"), "2")),
+        # something is unusual: told of, asked about, or too much
+        (facts(PASSWORD, caution=TELL), DEMANDING, Complete(("pwd",), "1")),
+        (facts(PASSWORD, caution=ASK), DEMANDING, "sign_in_suspicious"),
+        (facts(PASSWORD, factors=("word",), caution=ASK), DEMANDING, Ask(("word",))),
+        (
+            facts(PASSWORD, WORD, factors=("word",), caution=ASK),
+            DEMANDING,
+            Complete(("pwd", "otp", "mfa"), "2"),
+        ),
+        (facts(PASSKEY, caution=ASK), DEMANDING, Complete(("hwk", "mfa"), "2")),
+        (facts(LINK, caution=ASK), DEMANDING, Complete(("email",), "1")),
+        (facts(LINK, factors=("word",), caution=ASK), DEMANDING, Ask(("word",))),
+        # whoever may add a factor here adds his own
+        (facts(PASSWORD, needed=NOW, caution=ASK), DEMANDING, "sign_in_suspicious"),
+        (facts(PASSWORD, needed=SOON, caution=ASK), DEMANDING, "sign_in_suspicious"),
+        (facts(LINK, needed=NOW, caution=ASK), DEMANDING, Enrol(("word", "sign"))),
+        (facts(PASSWORD, factors=("word",), caution=NEVER), DEMANDING, "sign_in_suspicious"),
+        (facts(PASSKEY, caution=NEVER), DEMANDING, "sign_in_suspicious"),
+        (facts(LINK, caution=NEVER), DEMANDING, "sign_in_suspicious"),
+        # neither is told of an account that may not be used, nor before anything is proven
+        (facts(caution=NEVER), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, active=False, caution=NEVER), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, verified=False, caution=NEVER), DEMANDING, "email_not_verified"),
     ],
 )
 def test_what_comes_next(given: Facts, policy: Policy, expected: Any) -> None:

@@ -69,6 +69,7 @@ class Composer:
         mails: Every template of this engine, by the rib that declares it.
         base_url: Where the hosted pages are, for links in notices (never taken from a request: L08).
         recover_url: Where people choose a new password; "" while no feature offers that.
+        mail_sign_in_url: Where people have a link mailed to them instead of a password; "" while none offers that.
 
     Raises:
         Misuse: a file is missing or broken, or a file in the operator's folder replaces nothing.
@@ -81,6 +82,7 @@ class Composer:
         mails: Mapping[str, Iterable[MailTemplate]],
         base_url: str = "",
         recover_url: str = "",
+        mail_sign_in_url: str = "",
     ) -> None:
         self._world = world
         self._settings = settings
@@ -96,6 +98,7 @@ class Composer:
             "support_contact": settings.support_contact,
             "base_url": base_url.rstrip("/"),
             "recover_url": recover_url,
+            "mail_sign_in_url": mail_sign_in_url,
             "reply_to": settings.reply_to.addr_spec if settings.reply_to else "",
         }
         found = sources.read(self.mails, settings.mail_templates, available)

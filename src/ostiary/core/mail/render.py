@@ -87,6 +87,7 @@ class Renderer:
             "duration": words.duration,
             "moment": words.moment,
             "person": person,
+            "reason": words.reason,
         }
         self._jinja.globals |= {"language": language, **surroundings}
         self._surroundings = frozenset({"language", *surroundings})

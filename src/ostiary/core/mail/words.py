@@ -2,9 +2,10 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from gettext import NullTranslations
-from typing import Final
+from typing import Any, Final
 
 from ostiary.core.device import browser_and_device
 from ostiary.kernel.world import from_micros
@@ -76,6 +77,49 @@ class Words:
         if not (browser and device):
             return phrase
         return self._catalog.gettext("%(browser)s on %(device)s") % {"browser": browser, "device": device}
+
+    def reason(self, name: str, values: Mapping[str, Any]) -> str:
+        """Why a sign-in is unusual.
+
+        Args:
+            name: Of the signal, as in the event `suspicious_login`.
+            values: What it found; moments and durations as the other methods take them.
+        """
+        said = {name: self._plain(name, value) for name, value in values.items()}
+        return self._sentence(name, said.get("num", 0)) % said
+
+    def _plain(self, name: str, value: Any) -> Any:
+        match name:
+            case "at":
+                return self.moment(value)
+            case "within":
+                return self.duration(value)
+            case _:
+                return value
+
+    def _sentence(self, name: str, num: int) -> str:
+        gettext, ngettext = self._catalog.gettext, self._catalog.ngettext
+        sentences = {
+            "new_device": gettext("The account has not seen this device in this network before."),
+            "new_country": gettext(
+                "Nobody has signed in to the account from this country before: %(place)s."
+            ),
+            "impossible_travel": gettext(
+                "The sign-in before was from %(before)s (%(at)s), this one is from %(place)s: nobody travels %(km)s km "
+                "in %(within)s."
+            ),
+            "unusual_hour": gettext(
+                "It was about %(hour)s, and none of the last %(count)s sign-ins was near that hour."
+            ),
+            "many_failures": ngettext(
+                "%(num)d try before it failed.", "%(num)d tries in a row before it failed.", num
+            ),
+            "listed_network": gettext("The address %(ip)s is in a network that this site is wary of."),
+            "breached_password": gettext(
+                "The password is known to strangers: it was in a breach of some site. Choose another one."
+            ),
+        }
+        return sentences[name]
 
 
 ENGLISH: Final = Words(NullTranslations())

@@ -1,5 +1,6 @@
 """Owns `Passwords`: judging, hashing and verifying, as every feature that handles a password does it."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +25,8 @@ from ostiary.protocols.password_rules import PasswordRules, Violation, is_too_lo
 
 _BYTES_PER_CHARACTER: Final = 4
 _MOST_CONTRACTION: Final = 4  # see `is_too_long`
+# How long a sign-in waits, in seconds, to hear whether its password was breached.
+_PATIENCE: Final = 0.25
 _REUSED: Final = Violation(PASSWORD_REUSED.name, "Choose one that you have not used here before.")
 
 
@@ -38,6 +41,10 @@ class Verdict:
 
     matches: bool
     rehash: bool
+
+
+def _unheard(event: Event) -> None:
+    """A source that failed is noted where passwords are set; a row for each sign-in would say nothing new."""
 
 
 def _text_of(password: Secret) -> str:
@@ -189,6 +196,21 @@ class Passwords:
         scheme, phc, key = found
         matches = await self._pool.run(proves, scheme, phc, data, key)
         return Verdict(matches, rehash=matches and self._is_outdated(phc))
+
+    async def is_breached(self, password: Secret) -> bool:
+        """Whether a password that somebody signs in with is known from a breach, if that can be said at once.
+
+        Signing in waits a quarter of a second for the answer at most, and a source that fails says nothing (L35).
+
+        Raises:
+            Misuse: a transaction is open.
+        """
+        self._guard()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._breaches.include(normalise(_text_of(password)), _unheard)
+        except TimeoutError:
+            return False
 
     def check_breaches(self) -> None:
         """Look at start whether breached passwords can be looked up as the settings say; blocks.

@@ -68,7 +68,9 @@ def browser_hash(pre_session: str) -> str:
 
 def seal(ring: Keyring, attempt: Attempt) -> str:
     """The attempt as text for the client."""
-    proofs = [[p.method, to_micros(p.at), p.by, p.is_multi_factor, p.mailbox] for p in attempt.proofs]
+    proofs = [
+        [p.method, to_micros(p.at), p.by, p.is_multi_factor, p.mailbox, p.is_breached] for p in attempt.proofs
+    ]
     document = [
         attempt.id,
         attempt.account_id,
@@ -99,9 +101,7 @@ def unseal(
     # One that is bound to no browser never becomes a cookie: somebody else's would sign a stranger's browser in.
     if delivery != TOKENS and not Secret(browser).matches(browser_hash(pre_session)):
         return None
-    proofs = tuple(
-        Proof(method, from_micros(at), by, multi, mailbox) for method, at, by, multi, mailbox in raw
-    )
+    proofs = tuple(Proof(method, from_micros(at), *rest) for method, at, *rest in raw)
     return Attempt(
         attempt_id,
         account_id,

@@ -21,6 +21,7 @@ from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.outcome import FactorRequired, Outcome, SignedIn
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Policy, Refuse
+from ostiary.core.signin.watch import SUSPICIOUS, Caution, Measure, Seen, Watch
 from ostiary.core.signin.ways import NOTHING_TO_ASK, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
 from ostiary.core.tokens.settings import COOKIE
@@ -67,6 +68,7 @@ class Door:
         factors: Every factor of this engine.
         policy: What the deployment demands.
         tokens: For sessions that no cookie delivers.
+        watch: Says what is unusual about a sign-in; None: nothing is.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Door:
         factors: Factors,
         policy: Policy,
         tokens: Tokens,
+        watch: Watch | None = None,
     ) -> None:
         self.ways: Final = ways
         self._runner = runner
@@ -90,7 +93,7 @@ class Door:
         self.known = KnownBrowsers(runner.world, ring)
         self._factors = factors
         self._enrolments = Enrolments(factors)
-        self._judge = Judge(factors, policy)
+        self._judge = Judge(factors, policy, watch)
         self._tokens = tokens
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
@@ -102,6 +105,11 @@ class Door:
     def demands_proven_address(self) -> bool:
         """Whether nobody gets in before an address is proven; then a registration alone makes no account."""
         return self._judge.policy.require_verified_email
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody asks what is unusual about a sign-in."""
+        return self._judge.watch is not None
 
     async def enter(self, entry: Entry, way: WayIn, submission: Any) -> Outcome:
         """Begin a sign-in.
@@ -121,6 +129,7 @@ class Door:
             await flow.reserve(*self._hits(entry, self._entries, candidate.subject, own))
             candidate = replace(candidate, is_known_browser=own is not None)
             proven = await way.prove(flow.reads, candidate, submission)
+            await self._refresh()
             if proven is None or candidate.account_id is None:
                 raise self._failed(way.name, "not proven", candidate.account_id)
             standing = Standing(
@@ -138,12 +147,17 @@ class Door:
                 (proven,),
                 is_resumed=False,
                 is_known=own is not None,
+                failures=flow.held.failures_before,
             )
             if entry.code is not None:
                 standing = await self._answer_along(flow, standing, entry.code, way.name)
             return await self._delivered(
                 await flow.change(lambda change: self._decide(change, standing, way.name))
             )
+
+    async def _refresh(self) -> None:
+        if self._judge.watch is not None:
+            await self._judge.watch.refresh()
 
     async def _delivered(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, SignedIn) and outcome.family is not None:
@@ -183,7 +197,10 @@ class Door:
                 proven = enrolment.proven if enrolment else None
             if proven is None:
                 raise self._failed(factor_name, "not proven", attempt.account_id)
-            standing = Standing(entry, attempt, (proven,), True, enrolment, own is not None)
+            await self._refresh()
+            standing = Standing(
+                entry, attempt, (proven,), True, enrolment, own is not None, flow.held.failures_before
+            )
             return await self._delivered(
                 await flow.change(lambda change: self._decide(change, standing, factor_name))
             )
@@ -223,7 +240,10 @@ class Door:
             async def work(change: Change) -> Begun:
                 change.partial()
                 account = await self._lock(change, attempt.account_id, attempt.security_epoch, factor_name)
-                if not isinstance(await self._judge.step(change, entry, account, attempt.proofs), Enrol):
+                own = self.known.hit(entry.known_browser, account.id, account.security_epoch)
+                seen = Seen(account, entry.origin, attempt.proofs, own is not None, flow.held.failures_before)
+                step, _ = await self._judge.step(change, entry, seen)
+                if not isinstance(step, Enrol):
                     raise Refused(NOT_HERE, "the sign-in waits for something else", counted=False)
                 return self._enrolments.begin(account, factor_name)
 
@@ -282,15 +302,14 @@ class Door:
             account = await self._lock(change, attempt.account_id, None, method)
             attempt = replace(attempt, security_epoch=account.security_epoch)
         proofs = standing.proofs
-        step = await self._judge.step(change, standing.entry, account, proofs)
+        seen = Seen(account, standing.entry.origin, proofs, standing.is_known, standing.failures)
+        step, caution = await self._judge.step(change, standing.entry, seen)
         match step:
             case Refuse():
-                raise Refused(
-                    step.code,
-                    step.reason,
-                    counted=step.counted,
-                    events=(FAILED(account.id, method=method, reason=step.reason),),
-                )
+                events = [FAILED(account.id, method=method, reason=step.reason)]
+                if step.code is SUSPICIOUS:
+                    events.append(caution.event(seen, Measure.REFUSE, method))
+                raise Refused(step.code, step.reason, counted=step.counted, events=tuple(events))
             case Ask() | Enrol():
                 asked, waits = (
                     (FACTOR_ASKED, FactorRequired) if isinstance(step, Ask) else (ASKED, EnrolmentRequired)
@@ -299,14 +318,20 @@ class Door:
                 await change.emit(asked(account.id, method=method, factors=list(step.factors)))
                 return waits(attempts.seal(self._ring, replace(attempt, proofs=proofs)), step.factors)
             case Complete():
-                return await self._complete(change, standing, account, step, method)
+                return await self._complete(change, standing, seen, step, caution, method)
             case _:
                 assert_never(step)
 
     async def _complete(
-        self, change: Change, standing: Standing, account: Account, step: Complete, method: str
+        self,
+        change: Change,
+        standing: Standing,
+        seen: Seen,
+        step: Complete,
+        caution: Caution,
+        method: str,
     ) -> SignedIn:
-        attempt = standing.attempt
+        attempt, account = standing.attempt, seen.account
         is_cookie = attempt.delivery == COOKIE
         if standing.is_resumed and not await self._once.claim(
             change, self._attempt_use, attempt.id, attempt.expires_at
@@ -329,6 +354,8 @@ class Door:
         amr, known = list(step.amr), standing.is_known
         done = SIGNED_IN(account.id, method=method, amr=amr, session_id=session.id, is_known_browser=known)
         await change.emit(done.carrying(account))
+        if caution.signals:
+            await change.emit(caution.event(seen, caution.measure, method, session.id))
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
         along = [issue for proven in standing.proven for issue in proven.spares]

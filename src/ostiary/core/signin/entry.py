@@ -42,6 +42,7 @@ class Standing:
         is_resumed: The attempt waited for this answer.
         enrolment: A factor that is added on the way.
         is_known: The browser has signed in to the account before.
+        failures: Tries in a row that failed before this one.
     """
 
     entry: Entry
@@ -50,6 +51,7 @@ class Standing:
     is_resumed: bool
     enrolment: Enrolment | None = None
     is_known: bool = False
+    failures: int = 0
 
     @property
     def proofs(self) -> tuple[Proof, ...]:

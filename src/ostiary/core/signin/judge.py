@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from ostiary.core.accounts.accounts import Account
 from ostiary.core.change import Change
 from ostiary.core.signin.entry import Entry
 from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
-from ostiary.core.signin.ways import Proof
+from ostiary.core.signin.watch import NO_CAUTION, Caution, Seen, Watch
 
 
 class Judge:
@@ -16,24 +15,31 @@ class Judge:
     Args:
         factors: Every factor of this engine.
         policy: What the deployment demands.
+        watch: Says what is unusual; None: nothing is.
     """
 
-    def __init__(self, factors: Factors, policy: Policy) -> None:
+    def __init__(self, factors: Factors, policy: Policy, watch: Watch | None) -> None:
         self._factors = factors
         self.policy: Final = policy
+        self.watch: Final = watch
 
     async def step(
-        self, change: Change, entry: Entry, account: Account, proofs: tuple[Proof, ...]
-    ) -> Ask | Enrol | Complete | Refuse:
-        """What the sign-in of an account, whose row is locked, needs next."""
+        self, change: Change, entry: Entry, seen: Seen
+    ) -> tuple[Ask | Enrol | Complete | Refuse, Caution]:
+        """What the sign-in of an account, whose row is locked, needs next, and what is unusual about it."""
+        account = seen.account
+        caution = NO_CAUTION
+        if self.watch is not None and account.is_active:
+            caution = await self.watch.look(change, seen)
         facts = Facts(
             account.is_active,
             account.is_email_verified,
-            proofs,
+            seen.proofs,
             await self._factors.enrolled(change, account.id),
             change.now,
             await self._factors.requirement.begin(change, account.id),
             tuple(self._factors.enrollable),
             self._factors.by_mailbox,
+            caution.measure,
         )
-        return next_step(facts, self.policy)
+        return next_step(facts, self.policy), caution

@@ -4,15 +4,19 @@ The rules, in order:
 
 1. Nothing proven, or an account that may not be used: refused like a wrong password.
 2. An address that must be verified and is not: refused, and only now said (the proof was right).
-3. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once.
-4. No factor enrolled, one required and the grace over: one must be enrolled now, at the door.
-5. Otherwise complete; a session with less than what is required ends with the grace.
+3. Something so unusual that nobody is let in: refused, and the owner is told.
+4. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once.
+5. Something unusual for which two factors are due, and none enrolled: refused, unless a mailbox was proven. One that
+   is enrolled now would be the intruder's own.
+6. No factor enrolled, one required and the grace over: one must be enrolled now, at the door.
+7. Otherwise complete; a session with less than what is required ends with the grace.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from ostiary.core.accounts.accounts import EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS
+from ostiary.core.signin.watch import SUSPICIOUS, Measure
 from ostiary.core.signin.ways import Proof
 from ostiary.kernel.errors import Code
 
@@ -31,6 +35,7 @@ class Facts:
         needs_factor_from: The account may not be without a factor from then on; None: it may for ever.
         enrollable: Names of the factors that can be enrolled at the door.
         by_mailbox: Those of all factors that prove a mailbox.
+        caution: What is due for what is unusual about the sign-in.
     """
 
     is_active: bool
@@ -41,6 +46,7 @@ class Facts:
     needs_factor_from: datetime | None = None
     enrollable: tuple[str, ...] = ()
     by_mailbox: frozenset[str] = frozenset()
+    caution: Measure = Measure.ALLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,8 @@ class Refuse:
 
 def next_step(facts: Facts, policy: Policy) -> Ask | Enrol | Complete | Refuse:
     """What the sign-in needs next."""
-    if not facts.proofs or not facts.is_active:
-        reason = "the account may not be used" if facts.proofs else "nothing was proven"
-        return Refuse(INVALID_CREDENTIALS, reason)
-    if policy.require_verified_email and not facts.is_email_verified:
-        return Refuse(EMAIL_NOT_VERIFIED, "the address is not verified", counted=False)
+    if barred := _barred(facts, policy):
+        return barred
     shown = {proof.by for proof in facts.proofs}
     # Two proofs by one mailbox are one: whoever reads it has both.
     sources = {proof.mailbox or proof.by for proof in facts.proofs}
@@ -111,9 +114,23 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Enrol | Complete | Refuse:
         if not missing:
             return Refuse(INVALID_CREDENTIALS, "no enrolled factor adds anything to what was shown")
         return Ask(missing)
+    if facts.caution is Measure.ASK and not has_two and not any(proof.mailbox for proof in facts.proofs):
+        return Refuse(SUSPICIOUS, "unusual, and no second factor enrolled", counted=False)
     until = None if has_two else facts.needs_factor_from
     if until is not None and facts.now >= until:
         return Enrol(facts.enrollable)
     methods = tuple(dict.fromkeys(proof.method for proof in facts.proofs))
     amr = (*methods, "mfa") if has_two else methods
     return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR, until)
+
+
+def _barred(facts: Facts, policy: Policy) -> Refuse | None:
+    """The rules by which nothing more that is shown would help."""
+    if not facts.proofs or not facts.is_active:
+        reason = "the account may not be used" if facts.proofs else "nothing was proven"
+        return Refuse(INVALID_CREDENTIALS, reason)
+    if policy.require_verified_email and not facts.is_email_verified:
+        return Refuse(EMAIL_NOT_VERIFIED, "the address is not verified", counted=False)
+    if facts.caution is Measure.REFUSE:
+        return Refuse(SUSPICIOUS, "unusual", counted=False)
+    return None

@@ -30,6 +30,7 @@ class Proof:
         by: Name of the way in or factor that yielded it; the same one never counts twice.
         is_multi_factor: It shows possession and knowledge at once (a passkey with user verification).
         mailbox: The address that it proves, where it does; a factor by the same mailbox adds nothing.
+        is_breached: It is a password that is known from a breach.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Proof:
     by: str
     is_multi_factor: bool = False
     mailbox: str | None = None
+    is_breached: bool = False
 
 
 Take = Callable[[Change], Awaitable[bool]]

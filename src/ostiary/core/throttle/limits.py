@@ -135,3 +135,10 @@ class Held:
 
     hits: tuple[HeldHit, ...] = ()
     delay: timedelta = timedelta()
+
+    @property
+    def failures_before(self) -> int:
+        """How many tries in a row had failed before this one, as the lockout counts them."""
+        return max(
+            (held.failures - 1 for held in self.hits if isinstance(held.hit.limit, Lockout)), default=0
+        )

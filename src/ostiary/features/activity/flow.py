@@ -131,6 +131,8 @@ def _in_words(name: str, value: Any) -> str:
         return methods_in_words(value or ())
     if name == "factor":
         return factor_in_words(value or "")
+    if name == "reasons":
+        return " ".join(value or ()).removesuffix(".")  # they are sentences already
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return "" if value is None else str(value)

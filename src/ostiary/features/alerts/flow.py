@@ -1,4 +1,4 @@
-"""Owns noticing a new device, and what its owner's "this was not me" leads to."""
+"""Owns telling the owner of an unusual sign-in, and what "this was not me" leads to."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,23 +6,22 @@ from functools import partial
 from typing import Final
 
 from ostiary.core.accounts import accounts
-from ostiary.core.accounts.accounts import Account, recipients, why_barred
+from ostiary.core.accounts.accounts import recipients, why_barred
 from ostiary.core.accounts.address import parse_email
 from ostiary.core.change import Change
-from ostiary.core.device import Device, describe_device, read_device
+from ostiary.core.device import describe_device
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.signin import disowned
-from ostiary.core.signin.disowned import DISOWNED
+from ostiary.core.signin.watch import Caution, Measure
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
-from ostiary.features.alerts import store
 from ostiary.features.alerts.settings import AlertSettings
-from ostiary.features.alerts.store import Place
 from ostiary.http.settings import HttpSettings
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
-from ostiary.kernel.origin import Origin, network_of
+from ostiary.kernel.origin import Origin
 from ostiary.kernel.secret import Secret
+from ostiary.kernel.settings import Rate
 
 ALERT_INVALID: Final = code(
     "alert_invalid",
@@ -30,22 +29,13 @@ ALERT_INVALID: Final = code(
     "This link does not work (any more).",
     "It is wrong, expired or was used. Choose a new password with `/auth/password/forgot`.",
 )
-NEW_DEVICE: Final = EventType(
-    "sign_in_new_device",
-    "A sign-in completed from a browser or device that the account does not know.",
-    Severity.NOTICE,
-    ("session_id",),
-    words="That was from a new device.",
-)
 ALERT_FAILED: Final = EventType("alert_failed", 'A wrong or spent link "this was not me".', Severity.NOTICE)
-EVENTS: Final = (NEW_DEVICE, ALERT_FAILED)
-MAIL: Final = "new_device"
+EVENTS: Final = (ALERT_FAILED,)
+UNUSUAL: Final = "unusual_sign_in"
+STOPPED: Final = "sign_in_stopped"
 PAGE: Final = "/not-me"
 LONGEST_TOKEN: Final = 200
-# Of live sessions, and of those that ended last.
-_MOST_PLACES: Final = 20
-# Whoever has just signed up knows where they are.
-_NEW_ACCOUNT: Final = timedelta(days=1)
+_REPEATED: Final = Window("alerts-repeated", Rate(1, timedelta(days=1)), by_network=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +43,7 @@ class Alert:
     """A sign-in that somebody was told of.
 
     Attributes:
+        session_id: "" when nobody was let in.
         email: Where the mail went.
     """
 
@@ -83,60 +74,38 @@ class Alert:
         return cls(data["account"], data["session"], data["email"], at, data["ip"], data["device"])
 
 
-def is_new(ip: str, device: Device, others: list[Place]) -> bool:
-    """Whether somebody signs in from where nobody has before: no session of the same browser in the same network.
-
-    Asked only of browsers that do not carry our note about this account, such as private windows and programs. What was
-    there before an owner's "this was not me" says nothing of who is at home.
-
-    Args:
-        ip: From where.
-        device: With what.
-        others: Where the account's other sessions were begun. Whatever ended after a disowning was begun after it, so
-            the latest of them are enough.
-    """
-    disowned_at = max((one.ended_at or 0 for one in others if one.ended_why == DISOWNED.name), default=0)
-    here = (_family(device), network_of(ip))
-    return not any(
-        (_family(Device(one.device, one.browser)), network_of(one.ip)) == here
-        for one in others
-        if one.created_at >= disowned_at
-    )
-
-
-def _family(device: Device) -> tuple[str, str]:
-    # "Firefox 131" becomes "Firefox 132" by itself.
-    return device.device, device.browser.rstrip("0123456789. ")
-
-
 async def notice(parts: Parts, change: Change, event: Event) -> None:
-    """Reaction to `sign_in_succeeded`, in the same transaction: tell every proven address of a new device."""
-    settings, account = parts.settings.of(AlertSettings), event.carried
-    if not settings.new_device_mail or event.data["is_known_browser"] or not isinstance(account, Account):
+    """Reaction to `suspicious_login`, in the same transaction: tell every proven address what was unusual."""
+    caution, account_id = event.carried, event.account_id or ""
+    if not isinstance(caution, Caution) or event.data["outcome"] == Measure.ALLOW.name.lower():
+        return
+    settings, origin = parts.settings.of(AlertSettings), change.origin
+    device = describe_device(origin.user_agent)
+    # The same about the same, day after day, is no news: a breached password at home, an exit of Tor.
+    flags = ",".join(signal.name for signal in caution.signals)
+    subject = f"{account_id}:{event.data['outcome']}:{flags}:{origin.network}:{device}"
+    if not await parts.throttle.fits(change.tx, _REPEATED, subject):
         return
     session_id = str(event.data["session_id"])
-    places = await change.all(store.PLACES, of_account=account.id, most=_MOST_PLACES)
-    others = [place for place in places if place.id != session_id]
-    is_first = not others and change.now < account.created_at + _NEW_ACCOUNT
-    if is_first or not is_new(change.origin.ip, read_device(change.origin.user_agent), others):
-        return
-    await change.emit(NEW_DEVICE(account.id, session_id=session_id))
+    mail = UNUSUAL if session_id else STOPPED
     use, target = _use(parts), settings.not_me_url or parts.settings.of(HttpSettings).link(PAGE)
-    for to in await recipients(change, account.id):
-        origin = change.origin
-        alert = Alert(
-            account.id, session_id, to.address, change.now, origin.ip, describe_device(origin.user_agent)
+    expires_at = change.now + settings.not_me_lifetime
+    for to in await recipients(change, account_id):
+        alert = Alert(account_id, session_id, to.address, change.now, origin.ip, device)
+        token = await parts.once.issue(
+            change, use, f"{session_id or change.world.id()}:{to.address}", alert.data
         )
-        token = await parts.once.issue(change, use, f"{session_id}:{to.address}", alert.data)
         context = {
+            "reasons": [{"name": signal.name, "values": dict(signal.values)} for signal in caution.signals],
             "link": f"{target}?token={token.reveal()}",
             "link_lifetime": settings.not_me_lifetime,
             "at": alert.at,
             "ip": alert.ip,
             "device": alert.device,
         }
-        expires_at = change.now + settings.not_me_lifetime
-        await parts.post.send(change, MAIL, to.address, context, language=to.locale, expires_at=expires_at)
+        if mail == STOPPED:
+            context["by_mail"] = caution.measure is Measure.ASK
+        await parts.post.send(change, mail, to.address, context, language=to.locale, expires_at=expires_at)
 
 
 def _use(parts: Parts) -> Use:

@@ -11,10 +11,6 @@ from ostiary.kernel.settings import Rate, setting
 class AlertSettings:
     """Alerts."""
 
-    new_device_mail: bool = setting(
-        True,
-        doc="Whether every proven address is told when an account is used from a browser it does not know.",
-    )
     not_me_lifetime: timedelta = setting(
         timedelta(days=7), doc='How long the link "this was not me" in that mail works; at most 30 days.'
     )

@@ -98,7 +98,7 @@ async def login(request: Request) -> PlainResponse:
     body = json_body(visit, LoginBody)
     core = visit.edge.core
     entry = await begin(visit, remember=body.remember, code=body.code, delivery=body.delivery)
-    way = PasswordWay(core.world, core.passwords)
+    way = PasswordWay(core.world, core.passwords, asks_breaches=core.door.is_watched)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
     return json_response(found, headers=cookies)

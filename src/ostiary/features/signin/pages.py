@@ -83,10 +83,9 @@ async def log_in(request: Request) -> Response:
     if form.errors:
         return await _login_page(visit, form, destination, 422)
     entry = await begin(visit, remember=form.flag("remember"))
+    way = PasswordWay(core.world, core.passwords, asks_breaches=core.door.is_watched)
     try:
-        outcome = await core.door.enter(
-            entry, PasswordWay(core.world, core.passwords), Submission(identifier, password)
-        )
+        outcome = await core.door.enter(entry, way, Submission(identifier, password))
     except Refused as refused:
         headers = problem_from(refused, visit).headers
         if refused.code in _WRONG:

@@ -35,13 +35,17 @@ class PasswordWay:
 
     Every failure costs the same queries and two hashes, whether the account exists, has a password, is disabled, waits
     for its proof or neither (L16): one for the account's password and one for that of a registration that waits.
+
+    Args:
+        asks_breaches: Whether anybody wants to know that a right password is known from a breach.
     """
 
     name = "password"
 
-    def __init__(self, world: World, passwords: Passwords) -> None:
+    def __init__(self, world: World, passwords: Passwords, *, asks_breaches: bool = False) -> None:
         self._world = world
         self._passwords = passwords
+        self._asks_breaches = asks_breaches
 
     async def identify(self, reads: Reads, submission: Submission) -> Candidate:
         """Look the identifier up, and what waits to be proven under it."""
@@ -81,7 +85,8 @@ class PasswordWay:
                 await accounts.rehash(change, found.account_id, old, new)
             return True
 
-        return Proven(Proof("pwd", self._world.now(), self.name), take)
+        is_breached = self._asks_breaches and await self._passwords.is_breached(submission.password)
+        return Proven(Proof("pwd", self._world.now(), self.name, is_breached=is_breached), take)
 
 
 def _may_be_used(found: Found, is_known_browser: bool) -> bool:

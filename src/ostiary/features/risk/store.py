@@ -1,4 +1,4 @@
-"""Owns what alerts read of an account's earlier sessions."""
+"""Owns what risk reads of an account's earlier sessions."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,29 +7,25 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from ostiary.core.sessions.store import session
-from ostiary.storage.statement import Query
+from ostiary.storage.statement import Query, command
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Begun:
     """From where, and with what, a session was begun."""
 
-    id: str
     ip: str
     device: str
     browser: str
     created_at: int
-    ended_at: int | None
     ended_why: str
 
 
 _columns: Final = (
-    session.c.id,
     session.c.ip,
     session.c.device,
     session.c.browser,
     session.c.created_at,
-    session.c.ended_at,
     session.c.ended_why,
 )
 _of_account: Final = session.c.account_id == bindparam("of_account")
@@ -43,4 +39,14 @@ _ended: Final = (
     .subquery()
 )
 # By the index of live and ended sessions, however many an account has had.
-PLACES: Final = Query("alerts.places", sa.union_all(sa.select(_live), sa.select(_ended)), Place)
+BEGUN: Final = Query("risk.begun", sa.union_all(sa.select(_live), sa.select(_ended)), Begun)
+# Also those that had ended before, or had expired without anybody's doing: nothing of before is known any more.
+DISOWN: Final = command(
+    "risk.disown",
+    sa.update(session)
+    .where(_of_account)
+    .values(
+        ended_at=sa.func.coalesce(session.c.ended_at, bindparam("now", type_=sa.BigInteger)),
+        ended_why=bindparam("why"),
+    ),
+)
