@@ -31,7 +31,8 @@ SERVED: Final = (
     "take refused", "not me", "not me done", "not me spent",
 )  # fmt: skip
 STOOD: Final = (
-    "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol app", "enrol wrong", "enrol codes",
+    "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol passkey", "enrol app", "enrol wrong",
+    "enrol codes",
     "needed", "app remove needed", "factors", "app new", "app confirm", "app wrong", "codes", "factors one",
     "app remove", "codes ask", "mail code", "mail code confirm", "factor mail",
     "signup passkeys", "signup passkey wrong",
@@ -70,7 +71,9 @@ async def walk_enrolment(browser: Browser, kit: Kit, email: str, look: Look) -> 
     async with sitting(browser, kit.base_url) as person:
         await person.sign_in(email)
         await look("enrol", person)
-        await person.press("Set up an authenticator app")
+        await person.press("Add a passkey")
+        await look("enrol passkey", person)
+        await person.press("Instead: Set up an authenticator app")
         await look("enrol app", person)
         await person.fill("First code", "12345")
         await person.press("Go on")

@@ -91,7 +91,7 @@ async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPath
     async with standing(tmp_path_factory.mktemp("closed"), registration_open=False) as kit:
         await walk_closed(browser, kit, seen.look)
     required: dict[str, Any] = {"require_factor": "everybody", "factor_grace": "0s"}
-    async with standing(tmp_path_factory.mktemp("required"), **required) as kit:
+    async with standing(tmp_path_factory.mktemp("required"), host="localhost", **required) as kit:
         await kit.signed_up(email)
         await walk_enrolment(browser, kit, email, seen.look)
     async with standing(tmp_path_factory.mktemp("steps"), host="localhost", email_code=True) as kit:

@@ -153,6 +153,32 @@ async def test_signing_up_without_a_password(browser: Browser, kit: Kit) -> None
         assert person.path == "/account", "no codes any more"
 
 
+async def test_made_at_the_door(browser: Browser, tmp_path: Path) -> None:
+    """Where a second step is required, a passkey is made before there is a session; cancelled, it is tried again."""
+    given: dict[str, Any] = {"require_factor": "everybody", "factor_grace": "0s"}
+    async with standing(tmp_path, host="localhost", **given) as kit:
+        await kit.signed_up(ANNA)
+        async with sitting(browser, kit.base_url) as person:
+            phone = await Device.of(person.page)
+            await person.open("/account/sessions")
+            await person.sign_in(ANNA)
+            await person.press("Add a passkey")
+            assert (person.path, await person.heading()) == ("/login/enrol", "Add a passkey")
+            button = person.page.get_by_role("button", name="Make a passkey")
+            await phone.send("setUserVerified", isUserVerified=False)
+            await button.click()
+            await person.page.get_by_text("That was cancelled, or it took too long.").wait_for()
+            assert await button.evaluate("button => button === document.activeElement")
+            await phone.send("setUserVerified", isUserVerified=True)
+            await person.press("Make a passkey")
+            assert await person.heading() == "Save your backup codes"
+            await person.press("I have saved them", role="link")
+            assert person.path == "/account/sessions"
+            await _sign_out(person)
+            await person.press("Use my passkey")
+            assert person.path == "/account"
+
+
 _GET = """async (options) => {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
   try {

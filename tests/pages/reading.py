@@ -158,6 +158,10 @@ class Visitor:
                 fields[name] = one.attributes.get("value", "")
             if name in typed:
                 fields[name] = typed.pop(name)
+        for one in form.all("button"):  # the one that is pressed
+            name = one.attributes.get("name", "")
+            if name in typed and one.attributes["value"] == typed[name]:
+                fields[name] = typed.pop(name)
         assert not typed, f"the form has no field {sorted(typed)}"
         return await self.browser.post(action, data=fields, headers=OWN_FORM)
 

@@ -44,8 +44,9 @@ async def test_from_the_password_to_where_it_led(strict: Kit) -> None:
     anna = visitor(strict)
     choose = await asked(anna)
     assert choose.heading == "Add a second step"
-    assert choose.form(START).one("button").text == "Set up an authenticator app"
-    add = await anna.submit(choose, START)
+    words = ["Add a passkey", "Set up an authenticator app"]
+    assert [one.text for one in choose.form(START).all("button")] == words
+    add = await anna.submit(choose, START, factor="totp")
     assert (add.answer.url.path, add.heading) == (START, "Set up an authenticator app")
     assert add.tree.one("div", class_="qr").one("svg").all("path")
     again = await anna.open(START)
@@ -82,10 +83,10 @@ async def test_too_late_and_without_a_sign_in(strict: Kit) -> None:
     assert (await nobody.open(START)).heading == "Sign in"
     anna = visitor(strict)
     choose = await asked(anna)
-    add = await anna.submit(choose, START)
+    add = await anna.submit(choose, START, factor="totp")
     strict.clock.turn(timedelta(minutes=10))
     for late in (
-        await anna.submit(choose, START),
+        await anna.submit(choose, START, factor="totp"),
         await anna.submit(add, CONFIRM, code=code_on(strict, add)),
     ):
         assert late.heading == "Sign in"
@@ -97,7 +98,10 @@ async def test_another_browser_cannot_finish(strict: Kit) -> None:
     """Whoever has read the page but not the cookie gets nowhere with its forms (L02)."""
     anna, thief = visitor(strict), visitor(strict)
     choose = await asked(anna)
-    add = await anna.submit(choose, START)
-    for page, action, typed in ((choose, START, {}), (add, CONFIRM, {"code": code_on(strict, add)})):
+    add = await anna.submit(choose, START, factor="totp")
+    for page, action, typed in (
+        (choose, START, {"factor": "totp"}),
+        (add, CONFIRM, {"code": code_on(strict, add)}),
+    ):
         assert (await thief.submit(page, action, **typed)).heading == "Sign in"
     assert session_cookie(strict, thief) is None

@@ -3,15 +3,14 @@
 Only an account without a factor can do it. Otherwise whoever has the password could add one beside the owner's.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.change import Change
 from ostiary.core.signin.attempt import Attempt, Begun
 from ostiary.core.signin.factors import Factors
-from ostiary.core.signin.ways import Issue, Proven
+from ostiary.core.signin.ways import Issue, Proven, Showing
 from ostiary.kernel.errors import Refused, code
 from ostiary.kernel.events import EventType
 from ostiary.kernel.secret import Secret
@@ -52,7 +51,13 @@ class Shown:
 
     attempt: str
     factor: str
-    shown: Mapping[str, Secret]
+    shown: Showing
+
+    def plain(self) -> dict[str, Any]:
+        """As it is handed out."""
+        return {
+            name: value.reveal() if isinstance(value, Secret) else value for name, value in self.shown.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Enrolments:
             raise Refused(NOT_HERE, "no factor that can be added at the door", counted=False)
         return Begun(name, found.draw(), account.label)
 
-    def show(self, begun: Begun) -> Mapping[str, Secret]:
+    def show(self, begun: Begun) -> Showing:
         """What its owner needs."""
         return self._factors.enrollable[begun.factor].show(begun.drawn, begun.label)
 

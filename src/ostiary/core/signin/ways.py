@@ -172,6 +172,10 @@ class Factor(Protocol):
         ...
 
 
+# What is shown to who adds a factor: secrets, and what is none.
+Showing = Mapping[str, Secret | Mapping[str, Any]]
+
+
 @runtime_checkable
 class Enrollable(Protocol):
     """A factor that can be added at the door. Nothing is stored before an answer shows that its owner has it.
@@ -188,8 +192,10 @@ class Enrollable(Protocol):
         """Make what its owner will have; it travels in the sealed attempt."""
         ...
 
-    def show(self, drawn: str, label: str) -> Mapping[str, Secret]:
-        """What its owner needs, by name; a QR code is called `qr_svg`.
+    def show(self, drawn: str, label: str) -> Showing:
+        """What its owner needs, by name; a QR code is called `qr_svg`, what a ceremony begins with `options`.
+
+        Nothing when it cannot be answered any more.
 
         Args:
             label: What the account is called.
@@ -197,7 +203,11 @@ class Enrollable(Protocol):
         ...
 
     def confirm(self, account_id: str, drawn: str, answer: Secret) -> Proven | None:
-        """The proof, or None. Taking it stores the factor; the account has none of its own by then."""
+        """The proof, or None. Taking it stores the factor; the account has none of its own by then.
+
+        Raises:
+            Refused: `invalid_credentials`, with the reason for the journal.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ CHALLENGES: Final = purpose("passkey", "Seals challenges that passkeys sign.", k
 # What a challenge is for.
 REGISTER: Final = "register"
 SIGN_UP: Final = "sign_up"
+ENROL: Final = "enrol"
 SIGN_IN: Final = "sign_in"
 FACTOR: Final = "factor"
 
@@ -36,7 +37,8 @@ class Challenge:
         id: Claimed once, when it is used.
         kind: What it is for.
         bound: To what: a hash of the browser's cookie, with the address that is registered if one is, a session's id, a
-            sign-in's id; "" for a program that has asked for tokens, which keeps the challenge itself.
+            sign-in's id; "" for what is sealed in a sign-in, and for a program that has asked for tokens, which keeps
+            the challenge itself.
         account_id: Who is asked; "" while nobody knows.
         security_epoch: The account's.
         delivery: How a session will be handed out.

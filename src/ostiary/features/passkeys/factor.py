@@ -6,9 +6,9 @@ from typing import Any, Final
 from ostiary.core.accounts.accounts import Account
 from ostiary.core.accounts.address import Address
 from ostiary.core.change import Change
-from ostiary.core.signin.ways import Enrolled, Factor, Made, Proven
+from ostiary.core.signin.ways import Enrolled, Factor, Made, Proven, Showing
 from ostiary.core.wiring import Parts
-from ostiary.features.passkeys import joining, store
+from ostiary.features.passkeys import enrolling, joining, store
 from ostiary.features.passkeys.challenge import FACTOR, draw, seal, unseal
 from ostiary.features.passkeys.judging import NAME, describe, failed, judge, proven, title_of
 from ostiary.features.passkeys.settings import PasskeySettings, site_of
@@ -36,6 +36,8 @@ class PasskeyFactor(Factor):
     is_digits = False
     asks = "Use your passkey"
     is_ceremony = True
+    adding = "Add a passkey"
+    how = "Your phone, your password manager or a security key keeps it. From then on you sign in by unlocking it."
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -84,6 +86,18 @@ class PasskeyFactor(Factor):
             raise failed(account_id, "the challenge is not ours, expired or another sign-in's")
         answered = judge(sent, raw, self._site, found[0], is_discovered=False)
         return proven(parts, answered, challenge, is_sole=False)
+
+    def draw(self) -> str:
+        """What one is made with at the door."""
+        return enrolling.begin(self._parts)
+
+    def show(self, drawn: str, label: str) -> Showing:
+        """Options for making one at the door."""
+        return enrolling.show(self._parts, drawn, label)
+
+    def confirm(self, account_id: str, drawn: str, answer: Secret) -> Proven | None:
+        """Whether it was made for this sign-in; taking the proof stores it."""
+        return enrolling.confirm(self._parts, account_id, drawn, answer)
 
     def invite(self, browser: str, address: Address) -> Mapping[str, Any]:
         """Options for making one while registering."""

@@ -99,9 +99,15 @@ async def put(change: Change, row: PasskeyRow, algorithm: int) -> None:
     Raises:
         Refused: `passkey_known`.
     """
-    given = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    if not await change.run(store.ADD, **given | {"algorithm": algorithm, "created_at": change.micros}):
+    if not await was_put(change, row, algorithm):
         raise known(row.account_id)
+
+
+async def was_put(change: Change, row: PasskeyRow, algorithm: int) -> bool:
+    """Store a passkey, unless the credential is anybody's already."""
+    given = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    given |= {"algorithm": algorithm, "created_at": change.micros}
+    return await change.run(store.ADD, **given) == 1
 
 
 def known(account_id: str = "") -> Refused:

@@ -123,15 +123,15 @@ async def challenge(body: ChallengeBody, request: Request, core: CurrentCore) ->
 
 
 @router.post("/auth/login/enrol")
-async def enrol(body: EnrolBody, request: Request, core: CurrentCore) -> dict[str, str]:
+async def enrol(body: EnrolBody, request: Request, core: CurrentCore) -> dict[str, Any]:
     """Begin to add a factor; its first code goes to `/auth/login/factor`, together with the `attempt` answered here.
 
-    The other members depend on the factor: for `totp` they are `secret`, `uri` and `qr_svg`. Nothing is stored yet.
+    The other members depend on the factor: for `totp` they are `secret`, `uri` and `qr_svg`, for `passkey` the
+    `options` for `navigator.credentials.create`. Nothing is stored yet.
     """
     entry = await resume(visit_of(request.scope), body.delivery)
     begun = await core.door.begin_enrolment(entry, body.attempt, body.factor)
-    shown = {name: value.reveal() for name, value in begun.shown.items()}
-    return {"attempt": begun.attempt, "factor": begun.factor, **shown}
+    return {"attempt": begun.attempt, "factor": begun.factor, **begun.plain()}
 
 
 @router.post("/auth/logout", status_code=204)

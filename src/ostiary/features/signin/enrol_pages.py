@@ -19,6 +19,7 @@ from ostiary.http.problems import problem_from
 from ostiary.http.routing import Hot
 from ostiary.http.visit import Visit, visit_of
 from ostiary.kernel.errors import Refused
+from ostiary.kernel.secret import Secret
 
 CONFIRM: Final = "/login/enrol/confirm"
 
@@ -34,12 +35,19 @@ async def choose(request: Request) -> Response:
     if not told or visit.cookies.pre is None:
         return see(LOGIN)
     allow_redirect(visit, told["next"])
-    known = visit.edge.core.factors.enrollable
     shown = visit.edge.core.door.enrolment(await resume(visit), told["attempt"])
     if shown is not None:
         return await _add(visit, Form(), shown, told["next"])
-    factors = {name: known[name].adding for name in told["factors"] if name in known}
-    return await page(visit, _CHOOSE, attempt=told["attempt"], factors=factors, next=told["next"])
+    return await page(visit, _CHOOSE, attempt=told["attempt"], factors=_offered(visit), next=told["next"])
+
+
+def _offered(visit: Visit) -> dict[str, str]:
+    """What can be added in this browser, and the words of the buttons."""
+    told, factors = read_note(visit, LACKING), visit.edge.core.factors
+    names = [name for name in (told["factors"] if told else ()) if name in factors.enrollable]
+    # Browsers know no ceremony on bare addresses.
+    works = [name for name in names if visit.edge.base.is_name or not factors.by_name[name].is_ceremony]
+    return {name: factors.enrollable[name].adding for name in works}
 
 
 async def begin(request: Request) -> Response:
@@ -55,16 +63,17 @@ async def begin(request: Request) -> Response:
         if refused.code in (ATTEMPT_INVALID, INVALID_CREDENTIALS, NOT_HERE):
             return see(f"{LOGIN}?done={_LATE}")
         raise
-    note = leave_note(visit, LACKING, attempt=begun.attempt, factors=[begun.factor], next=destination)
+    note = leave_note(visit, LACKING, attempt=begun.attempt, factors=list(_offered(visit)), next=destination)
     return see(ENROL, [note])
 
 
 async def confirm(request: Request) -> Response:
-    """Type the first code: the factor counts, somebody is signed in, and backup codes are shown this once."""
+    """The first code, or what the browser made: the factor counts, somebody is signed in, backup codes are shown."""
     visit = visit_of(request.scope)
     form = Form(visit.form)
     destination = may_go(visit, form.value("next"))
-    code = form.secret("code", missing="Enter the code.")
+    response = form.value("response")
+    code = Secret(response) if response else form.secret("code", missing="Enter the code.")
     entry = await resume(visit)
     shown = visit.edge.core.door.enrolment(entry, form.value("attempt"))
     if shown is None:
@@ -75,7 +84,10 @@ async def confirm(request: Request) -> Response:
         outcome = await visit.edge.core.door.proceed(entry, shown.attempt, shown.factor, code)
     except Refused as refused:
         if refused.code is INVALID_CREDENTIALS:
-            form.refuse("code", "This code is wrong. Enter the one that is shown now.")
+            if response:
+                form.refuse("", "That did not work, or it took too long. Try again.")
+            else:
+                form.refuse("code", "This code is wrong. Enter the one that is shown now.")
             return await _add(visit, form, shown, destination, 401, problem_from(refused, visit).headers)
         if refused.code in (ATTEMPT_INVALID, NOT_HERE):
             return see(f"{LOGIN}?done={_LATE}")
@@ -92,8 +104,9 @@ async def _add(
     headers: list[Header] | tuple[Header, ...] = (),
 ) -> Response:
     allow_redirect(visit, destination)
-    factor = visit.edge.core.factors.enrollable[shown.factor]
-    needed = {name: value.reveal() for name, value in shown.shown.items()}
+    factors = visit.edge.core.factors
+    factor = factors.enrollable[shown.factor]
+    others = {name: words for name, words in _offered(visit).items() if name != shown.factor}
     return await page(
         visit,
         _ADD,
@@ -103,7 +116,10 @@ async def _add(
         attempt=shown.attempt,
         title=factor.adding,
         how=factor.how,
-        needed=needed,
+        factor=shown.factor,
+        is_ceremony=factors.by_name[shown.factor].is_ceremony,
+        needed=shown.plain(),
+        others=others,
         limit=flow.LONGEST_CODE,
         next=destination,
     )

@@ -30,6 +30,7 @@
       }
       const answer = await fetch(form.dataset.options, given);
       const told = await answer.json();
+      if (told.attempt) form.elements.attempt.value = told.attempt;  // what was drawn is sealed in it
       if (!answer.ok) throw new Error(told.errors?.[0]?.message ?? told.title);
       const options = told.options ?? told.challenge.options;
       const credential = makes
