@@ -152,7 +152,11 @@ header), `errors` (each with `loc`, `message`, `type`), `violations` (each with 
 
 
 def _traits(event: EventType) -> str:
-    names = [name for name in ("ends_sessions", "changes_rights", "tell_owner") if getattr(event, name)]
+    names = [
+        name
+        for name in ("ends_sessions", "ends_trust", "changes_rights", "tell_owner")
+        if getattr(event, name)
+    ]
     return ", ".join(name.replace("_", " ") for name in names) or "–"
 
 

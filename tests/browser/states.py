@@ -31,8 +31,8 @@ SERVED: Final = (
     "take refused", "not me", "not me done", "not me spent",
 )  # fmt: skip
 STOOD: Final = (
-    "factor", "factor wrong", "factor empty", "closed", "enrol", "enrol passkey", "enrol app", "enrol wrong",
-    "enrol codes",
+    "factor", "factor wrong", "factor empty", "trusted", "trusted forget", "trusted forget all", "closed", "enrol",
+    "enrol passkey", "enrol app", "enrol wrong", "enrol codes",
     "needed", "app remove needed", "factors", "app new", "app confirm", "app wrong", "codes", "factors one",
     "app remove", "codes ask", "mail code", "mail code confirm", "factor mail",
     "signup passkeys", "signup passkey wrong",
@@ -64,6 +64,15 @@ async def walk_factor(browser: Browser, kit: Kit, email: str, look: Look) -> Non
             await person.page.get_by_role("main").get_by_role("textbox").fill(word)
             await person.press("Go on")
             await look(state, person)
+        await person.page.get_by_role("main").get_by_role("textbox").fill("mellow")
+        await person.page.get_by_label("Don't ask for a second step on this device for 30 days").check()
+        await person.press("Go on")
+        await person.open("/account/trusted-devices")
+        await look("trusted", person)
+        await person.page.get_by_role("main").get_by_role("link", name="Forget", exact=False).first.click()
+        await look("trusted forget", person)
+        await person.open("/account/trusted-devices/forget-all")
+        await look("trusted forget all", person)
 
 
 async def walk_enrolment(browser: Browser, kit: Kit, email: str, look: Look) -> None:

@@ -23,6 +23,7 @@ from ostiary.testing.kit import Browser
 from ostiary.testing.passkeys import add_passkey
 from tests.core.signin.stage import changed
 from tests.features.totp.stage import begun, enrolled
+from tests.features.trusted_devices.stage import planted
 from tests.security.stage import drained
 from tests.storage.shelf import plain_engine
 
@@ -93,6 +94,13 @@ async def passkey_ids(kit: Kit, victim: Browser) -> list[str]:
     return [added.json()["passkey"]["id"]]
 
 
+async def trusted_ids(kit: Kit, victim: Browser) -> list[str]:
+    """A device that the victim trusts."""
+    await planted(kit, (await victim.get("/auth/session")).json()["user"]["email"])
+    await drained(kit)
+    return [one["id"] for one in (await victim.get("/auth/trusted-devices")).json()["trusted_devices"]]
+
+
 def _name(one: str) -> dict[str, str]:
     return {"name": "Mine"}
 
@@ -128,6 +136,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/account/factors/passkeys/{passkey_id}"): passkey_ids,
     ("GET", "/account/factors/passkeys/{passkey_id}/remove"): passkey_ids,
     ("POST", "/account/factors/passkeys/{passkey_id}/remove"): passkey_ids,
+    ("DELETE", "/auth/trusted-devices/{device_id}"): trusted_ids,
+    ("GET", "/account/trusted-devices/{device_id}/forget"): trusted_ids,
+    ("POST", "/account/trusted-devices/{device_id}/forget"): trusted_ids,
     ("DELETE", "/auth/mfa/totp/{totp_id}"): app_ids,
     ("POST", "/auth/mfa/totp/{totp_id}/confirm"): waiting_app_ids,
     ("GET", "/account/factors/totp/{totp_id}"): waiting_app_ids,

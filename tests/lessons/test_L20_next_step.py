@@ -1,5 +1,7 @@
 """L20: whatever the facts, nothing proven opens nothing, and a factor that is enrolled or needed is never passed by."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ FACTS = st.builds(
     now=MOMENTS,
     needs_factor_from=st.none() | MOMENTS,
     enrollable=st.sampled_from([(), ("word",)]),
+    trusted_device=st.none() | st.just("device"),
 )
 POLICIES = st.builds(Policy, require_verified_email=st.booleans())
 
@@ -63,8 +66,9 @@ def test_a_needed_factor_is_shown_or_added(facts: Facts, policy: Policy) -> None
     """
     step = next_step(facts, policy)
     if isinstance(step, Complete) and facts.needs_factor_from is not None:
-        assert step.acr == "2" or facts.now < facts.needs_factor_from
-        assert step.until == (None if step.acr == "2" else facts.needs_factor_from)
+        is_let_off = step.acr == "2" or step.trusted_device is not None
+        assert is_let_off or facts.now < facts.needs_factor_from
+        assert step.until == (None if is_let_off else facts.needs_factor_from)
     if isinstance(step, Enrol):
         assert not facts.factors
         assert facts.proofs
@@ -80,7 +84,23 @@ def test_two_factors_are_claimed_only_for_two(facts: Facts, policy: Policy) -> N
     if isinstance(step, Complete):
         assert (step.acr == "2") == ("mfa" in step.amr)
         assert step.acr == "1" or len(shown) > 1
-        assert step.acr == "2" or not facts.factors
+        assert step.acr == "2" or not facts.factors or step.trusted_device is not None
     if isinstance(step, Ask):
         assert step.factors
         assert set(step.factors) <= set(facts.factors) - shown
+
+
+@given(FACTS, POLICIES)
+def test_trust_shows_nothing(facts: Facts, policy: Policy) -> None:
+    """A trusted device changes one thing: who has shown one factor is asked for no other, and the session says one."""
+    with_it = next_step(replace(facts, trusted_device="device"), policy)
+    without = next_step(replace(facts, trusted_device=None), policy)
+    if with_it != without:
+        assert isinstance(without, Ask) or (
+            isinstance(without, Refuse) and without.reason.startswith("no enrolled")
+        )
+        assert facts.proofs
+        assert facts.factors
+        assert isinstance(with_it, Complete)
+        assert (with_it.acr, "mfa" in with_it.amr) == ("1", False)
+    assert isinstance(with_it, Complete) or with_it == without

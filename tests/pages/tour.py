@@ -12,6 +12,7 @@ from ostiary.testing.kit import PASSWORD, Kit
 from tests.core.signin.stage import account_id
 from tests.features.api_keys.stage import give
 from tests.pages.reading import Page, Visitor, visitor
+from tests.security.stage import drained
 from tests.support.ribs import WordOfTheDay
 
 # One page for each method and path that answers with HTML, and each state that looks different.
@@ -25,7 +26,7 @@ PLAIN = (
     "emails", "email add", "email waits", "email link", "email spent", "email primary", "email remove", "email needed",
     "export", "delete", "deletion", "deletion blank",
     "keys", "key new", "key made", "key rotate", "key revoke", "people", "person", "take",
-    "not me", "not me done", "not me spent",
+    "not me", "not me done", "not me spent", "trusted", "trusted forget", "trusted forget all",
 )  # fmt: skip
 
 
@@ -47,7 +48,7 @@ async def tour(kit: Kit, day: WordOfTheDay, email: str, name: str = "Anna") -> d
     seen["logout"] = await anna.open("/logout")
     seen["signed out"] = await anna.submit(seen["logout"], "/logout")
     day.words[account_id] = "mellow"
-    await _second_factor(anna, email, seen)
+    await _second_factor(kit, anna, email, seen)
     await _recovering(kit, visitor(kit), email, name, seen)
     await _people(kit, visitor(kit), email, name, seen)
     await _leaving(kit, visitor(kit), seen)
@@ -211,11 +212,21 @@ async def _mailed_code(kit: Kit, email: str, before: set[str], *, count: int) ->
     raise AssertionError(f"{count} codes did not come to {email}")
 
 
-async def _second_factor(anna: Visitor, email: str, seen: dict[str, Page]) -> None:
+async def _second_factor(kit: Kit, anna: Visitor, email: str, seen: dict[str, Page]) -> None:
     login = await anna.open("/login")
     seen["factor"] = await anna.submit(login, "/login", identifier=email, password=PASSWORD)
     seen["factor wrong"] = await anna.submit(seen["factor"], "/login/factor", code="nonsense")
     seen["factor empty"] = await anna.submit(seen["factor"], "/login/factor", code="")
+    await anna.submit(seen["factor"], "/login/factor", code="mellow", trust_device="on")
+    await drained(kit)  # its mail is not the one that is waited for next
+    seen["trusted"] = await anna.open("/account/trusted-devices")
+    ((device_id),) = set(re.findall(r"/account/trusted-devices/(\w+)/forget", seen["trusted"].answer.text))
+    seen["trusted forget"] = await anna.open(f"/account/trusted-devices/{device_id}/forget")
+    seen["trusted forget all"] = await anna.open("/account/trusted-devices/forget-all")
+    seen["trusted none"] = await anna.submit(
+        seen["trusted forget all"], "/account/trusted-devices/forget-all"
+    )
+    seen["trusted forget none"] = await anna.open("/account/trusted-devices/forget-all")
 
 
 async def _recovering(kit: Kit, anna: Visitor, email: str, name: str, seen: dict[str, Page]) -> None:

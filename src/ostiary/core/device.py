@@ -37,7 +37,11 @@ def read_device(user_agent: str) -> Device:
 
 def describe_device(user_agent: str) -> str:
     """ "Firefox 131 on Mac"; "" where the user agent says nothing."""
-    read = read_device(user_agent)
+    return in_a_phrase(read_device(user_agent))
+
+
+def in_a_phrase(read: Device) -> str:
+    """ "Firefox 131 on Mac"; without what is not known, so "" where nothing is."""
     known = [words for words in (read.browser, read.device) if not words.startswith("Unknown")]
     return _ON.join(known)
 

@@ -25,6 +25,7 @@ from ostiary.features.roles import manifest as roles
 from ostiary.features.signin import manifest as signin
 from ostiary.features.tokens import manifest as tokens
 from ostiary.features.totp import manifest as totp
+from ostiary.features.trusted_devices import manifest as trusted_devices
 from ostiary.http.rib import Rib
 
 RIBS: Final[tuple[Rib, ...]] = (
@@ -39,6 +40,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     magic_link.RIB,
     backup_codes.RIB,
     factors.RIB,
+    trusted_devices.RIB,
     my_sessions.RIB,
     account.RIB,
     emails.RIB,

@@ -60,6 +60,7 @@ from ostiary.core.signin.requirement import EVENTS as REQUIREMENT_EVENTS
 from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Policy
+from ostiary.core.signin.trust import Trust, TrustedDevices
 from ostiary.core.signin.watch import EVENTS as WATCH_EVENTS
 from ostiary.core.signin.watch import Watch
 from ostiary.core.throttle import limits as throttle_limits
@@ -192,6 +193,7 @@ def wire(
         Requirement(signin, parts.authority),
         signin.factor_failures_per_network,
     )
+    trust = Trust(_trusted_devices(parts, ribs), factors.requirement)
     waiting = Waiting(world, database, settings.of(FeedSettings).feed_waiters)
     revocations = Revocations(waiting.wake)
     reactions = Reactions(event_types(ribs), _subscribers(parts, factors, revocations, ribs))
@@ -205,7 +207,7 @@ def wire(
         parts.sessions,
         access_tokens,
         token_settings,
-        factors.requirement.holds_back,
+        trust.holds_back,
         needs_proof=policy.require_verified_email,
     )
     api_keys = ApiKeys(
@@ -225,6 +227,7 @@ def wire(
         factors,
         policy,
         tokens,
+        trust,
         _watch(parts, ribs),
     )
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
@@ -271,6 +274,13 @@ def _watch(parts: Parts, ribs: Sequence[Rib]) -> Watch | None:
     made = [rib.watch(parts) for rib in ribs if rib.watch is not None]
     if len(made) > 1:
         raise Misuse("two ribs watch the door; one of them decides")
+    return made[0] if made else None
+
+
+def _trusted_devices(parts: Parts, ribs: Sequence[Rib]) -> TrustedDevices | None:
+    made = [rib.trust(parts) for rib in ribs if rib.trust is not None]
+    if len(made) > 1:
+        raise Misuse("two ribs keep trusted devices")
     return made[0] if made else None
 
 

@@ -67,12 +67,14 @@ class LoginComplete(JsonBody):
 class LoginWaits(JsonBody):
     """One of `factors` is needed: send it with `attempt` to `/auth/login/factor`, from the same browser.
 
-    With `delivery: tokens` whoever has the attempt can go on; keep it as you keep tokens.
+    With `delivery: tokens` whoever has the attempt can go on; keep it as you keep tokens. `trust_for` is for how many
+    seconds this browser is not asked again, if `trust_device` is sent along; null where that cannot be.
     """
 
     status: Literal["factor_required"] = "factor_required"
     attempt: str
     factors: list[str]
+    trust_for: int | None = None
 
 
 class LoginLacks(JsonBody):
@@ -119,11 +121,15 @@ def answer(
         wanted: Where the caller would like to go next.
     """
     if isinstance(outcome, FactorRequired | EnrolmentRequired):
-        waits = {
-            "status": "factor_required" if isinstance(outcome, FactorRequired) else "enrolment_required",
-            "attempt": outcome.attempt,
-            "factors": list(outcome.factors),
-        }
+        waits: dict[str, Any] = {"attempt": outcome.attempt, "factors": list(outcome.factors)}
+        if isinstance(outcome, FactorRequired):
+            span = outcome.trust_for
+            waits |= {
+                "status": "factor_required",
+                "trust_for": None if span is None else int(span.total_seconds()),
+            }
+        else:
+            waits["status"] = "enrolment_required"
         return waits, [visit.edge.cookies.set_pre(pre)] if pre else []
     complete: dict[str, Any] = {
         "status": "complete",
@@ -153,6 +159,9 @@ async def go_on(visit: Visit, outcome: Outcome, pre: str, destination: str) -> R
             codes = [spare.reveal() for spare in outcome.spares]
             return await page(visit, _SPARES, headers=hand_out(visit, outcome), codes=codes, onward=onward)
         return see(onward, hand_out(visit, outcome))
-    path, kind = (FACTOR, WAITING) if isinstance(outcome, FactorRequired) else (ENROL, LACKING)
-    told = {"attempt": outcome.attempt, "factors": list(outcome.factors), "next": destination}
+    told: dict[str, Any] = {"attempt": outcome.attempt, "factors": list(outcome.factors), "next": destination}
+    path, kind = ENROL, LACKING
+    if isinstance(outcome, FactorRequired):
+        path, kind = FACTOR, WAITING
+        told["can_trust"] = outcome.trust_for is not None
     return see(path, [visit.edge.cookies.set_pre(pre), leave_note(visit, kind, **told)])

@@ -1,4 +1,4 @@
-"""Owns the seven cookies: their names and flags, how they are written, and a strict reader."""
+"""Owns the eight cookies: their names and flags, how they are written, and a strict reader."""
 
 import re
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ class Presented:
         note: What one page told the next, sealed, or None.
         access: An access token, which may have expired, or None; sent with every request.
         refresh: ``session id.refresh token``, or None; sent to the JSON API alone.
+        trust: The value of the cookie of a browser that is trusted with the second step, or None.
         is_unusable: A cookie of ours was there twice, or garbled. Whoever can plant cookies (a sibling domain, plain
             http) must not choose which of two counts, so none does.
     """
@@ -41,6 +42,7 @@ class Presented:
     note: str | None = None
     access: str | None = None
     refresh: str | None = None
+    trust: str | None = None
     is_unusable: bool = False
 
 
@@ -63,6 +65,7 @@ class Cookies:
         self.pre: Final = f"{prefix}ostiary-pre"
         self.known: Final = f"{prefix}ostiary-known"
         self.note: Final = f"{prefix}ostiary-note"
+        self.trust: Final = f"{prefix}ostiary-trust"
         self.access: Final = f"{prefix}ostiary-access"
         # A path of its own forbids `__Host-`. No page and no host's route ever gets to see it.
         self.refresh: Final = f"{'__Secure-' if base.is_https else ''}ostiary-refresh"
@@ -71,7 +74,16 @@ class Cookies:
         # Scripts read this one: they send it back as X-CSRF-Token.
         self._open = f"; Path=/{secure}; SameSite=Lax"
         self._narrow = f"; Path={REFRESH_PATH}{secure}; HttpOnly; SameSite=Strict"
-        names = (self.session, self.csrf, self.pre, self.known, self.note, self.access, self.refresh)
+        names = (
+            self.session,
+            self.csrf,
+            self.pre,
+            self.known,
+            self.note,
+            self.access,
+            self.refresh,
+            self.trust,
+        )
         self._names = tuple(name.encode() for name in names)
         self._clearing = {
             name: (b"set-cookie", f"{name}=; Max-Age=0{flags}".encode())
@@ -125,6 +137,10 @@ class Cookies:
         """The header that lets a browser be recognised at its next sign-in."""
         return self._write(self.known, note.reveal(), self._shut, keep_for)
 
+    def set_trust(self, value: Secret, keep_for: timedelta) -> Header:
+        """The header that lets a browser be spared the second step."""
+        return self._write(self.trust, value.reveal(), self._shut, keep_for)
+
     def set_note(self, sealed: str, keep_for: timedelta) -> Header:
         """The header that carries what one page has to tell the next across a redirect."""
         return self._write(self.note, sealed, self._shut, keep_for)
@@ -172,5 +188,5 @@ class Cookies:
             if not equals or name in found or not _VALUE.fullmatch(value):
                 return _UNUSABLE
             found[name] = value.decode()
-        session, csrf, pre, known, note, access, refresh = (found.get(name) for name in self._names)
-        return Presented(session, csrf, pre, known, note, access, refresh)
+        session, csrf, pre, known, note, access, refresh, trust = (found.get(name) for name in self._names)
+        return Presented(session, csrf, pre, known, note, access, refresh, trust)

@@ -85,7 +85,12 @@ async def everyone(visit: Visit, refresh_token: str | None = None) -> list[Holde
 
 
 async def begin(
-    visit: Visit, *, remember: bool, code: str | None = None, delivery: Delivery = COOKIE
+    visit: Visit,
+    *,
+    remember: bool,
+    code: str | None = None,
+    delivery: Delivery = COOKIE,
+    trust_device: bool = False,
 ) -> Entry:
     """How somebody stands at the door who begins to sign in.
 
@@ -93,6 +98,7 @@ async def begin(
         remember: Whether the session shall outlast the browser.
         code: A second factor sent along.
         delivery: How the session shall be handed out.
+        trust_device: Whether this browser shall be trusted, if that second factor is right.
 
     Raises:
         Refused: `delivery_not_allowed`.
@@ -109,6 +115,8 @@ async def begin(
         await present(visit),
         visit.cookies.known,
         delivery,
+        visit.cookies.trust,
+        trust_device,
     )
 
 
@@ -121,11 +129,12 @@ def keep_browser(visit: Visit) -> tuple[str, Header]:
     return browser, visit.edge.cookies.set_pre(browser)
 
 
-async def resume(visit: Visit, delivery: Delivery = COOKIE) -> Entry:
+async def resume(visit: Visit, delivery: Delivery = COOKIE, *, trust_device: bool = False) -> Entry:
     """How somebody stands at the door whose sign-in waits for a factor.
 
     Args:
         delivery: As at the beginning.
+        trust_device: Whether this browser shall be trusted, if the factor is right.
 
     Raises:
         Refused: `delivery_not_allowed`.
@@ -137,6 +146,8 @@ async def resume(visit: Visit, delivery: Delivery = COOKIE) -> Entry:
         replaces=await present(visit),
         known_browser=visit.cookies.known,
         delivery=delivery,
+        trust=visit.cookies.trust,
+        wants_trust=trust_device,
     )
 
 
@@ -210,6 +221,8 @@ def hand_out(visit: Visit, outcome: SignedIn) -> list[Header]:
             core.door.known.remember(visit.cookies.known, account.id, account.security_epoch), KNOWN_FOR
         ),
     ]
+    if outcome.trusted is not None:
+        headers.append(cookies.set_trust(outcome.trusted.cookie, outcome.trusted.keep_for))
     if visit.cookies.pre is not None:
         headers.append(cookies.clear_pre())
     return headers

@@ -9,6 +9,7 @@ import typer
 from ostiary.core.change import Subscriber
 from ostiary.core.mail.template import MailTemplate
 from ostiary.core.outbox.worker import Chore
+from ostiary.core.signin.trust import TrustedDevices
 from ostiary.core.signin.watch import Watch
 from ostiary.core.signin.ways import Factor, Spare
 from ostiary.core.wiring import Core, Kept, Parts
@@ -36,6 +37,7 @@ class Rib:
         factors: Makes the factors that it provides.
         spares: Makes those that only stand in for a lost one; they are offered last.
         watch: Makes what says how unusual a sign-in is; one rib of an engine at most.
+        trust: Makes what keeps the browsers that are trusted with the second step; one rib at most.
         chores: Makes its housekeeping for the worker.
         json_routes: Its part of the typed JSON API.
         hot_routes: Routes that are worth answering without FastAPI, and pages.
@@ -57,6 +59,7 @@ class Rib:
     factors: Callable[[Parts], Sequence[Factor]] = field(default=_nothing)
     spares: Callable[[Parts], Sequence[Spare]] = field(default=_nothing)
     watch: Callable[[Parts], Watch] | None = None
+    trust: Callable[[Parts], TrustedDevices | None] | None = None
     chores: Callable[[Core], Sequence[Chore]] = field(default=_nothing)
     json_routes: tuple[JsonRoutes, ...] = ()
     hot_routes: tuple[Hot, ...] = ()

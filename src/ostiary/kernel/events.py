@@ -27,6 +27,7 @@ class EventType:
         severity: How loudly it is reported.
         fields: Names of the values it may carry; secrets never are among them.
         ends_sessions: Sessions of the account end in the same transaction.
+        ends_trust: No device of the account is spared the second step any more.
         changes_rights: What the account may do is another from now on; its tokens are stale.
         tell_owner: The account's owner is told by mail.
         words: The sentence by which the owner recognises it in the account's activity, with fields in braces:
@@ -40,6 +41,7 @@ class EventType:
     severity: Severity = Severity.INFO
     fields: tuple[str, ...] = ()
     ends_sessions: bool = False
+    ends_trust: bool = False
     changes_rights: bool = False
     tell_owner: bool = False
     words: str = ""

@@ -30,8 +30,12 @@ def facts(
     verified: bool = True,
     needed: datetime | None = None,
     caution: Measure = Measure.ALLOW,
+    trusted: str | None = None,
 ) -> Facts:
-    return Facts(active, verified, proofs, factors, NOW, needed, ("word", "sign"), caution=caution)
+    enrollable = ("word", "sign")
+    return Facts(
+        active, verified, proofs, factors, NOW, needed, enrollable, caution=caution, trusted_device=trusted
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,42 @@ def facts(
         (facts(caution=NEVER), DEMANDING, "invalid_credentials"),
         (facts(PASSWORD, active=False, caution=NEVER), DEMANDING, "invalid_credentials"),
         (facts(PASSWORD, verified=False, caution=NEVER), DEMANDING, "email_not_verified"),
+        # a trusted device spares the asking, and nothing else
+        (facts(factors=("word",), trusted="it"), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, factors=("word",), active=False, trusted="it"), DEMANDING, "invalid_credentials"),
+        (facts(PASSWORD, factors=("word",), verified=False, trusted="it"), DEMANDING, "email_not_verified"),
+        (
+            facts(PASSWORD, factors=("word",), trusted="it"),
+            DEMANDING,
+            Complete(("pwd",), "1", None, "it"),
+        ),
+        (
+            facts(PASSWORD, factors=("word",), needed=NOW, trusted="it"),
+            DEMANDING,
+            Complete(("pwd",), "1", None, "it"),
+        ),
+        (
+            facts(LINK, factors=("mail_code",), trusted="it"),
+            DEMANDING,
+            Complete(("email",), "1", None, "it"),
+        ),
+        (
+            facts(PASSWORD, WORD, factors=("word",), trusted="it"),
+            DEMANDING,
+            Complete(("pwd", "otp", "mfa"), "2"),
+        ),
+        # where no factor is enrolled there is nothing to spare
+        (facts(PASSWORD, trusted="it"), DEMANDING, Complete(("pwd",), "1")),
+        (facts(PASSWORD, needed=NOW, trusted="it"), DEMANDING, Enrol(("word", "sign"))),
+        # and where something unusual wants two factors, trust is none
+        (
+            facts(PASSWORD, factors=("word",), caution=TELL, trusted="it"),
+            DEMANDING,
+            Complete(("pwd",), "1", None, "it"),
+        ),
+        (facts(PASSWORD, factors=("word",), caution=ASK, trusted="it"), DEMANDING, Ask(("word",))),
+        (facts(LINK, factors=("word",), caution=ASK, trusted="it"), DEMANDING, Ask(("word",))),
+        (facts(PASSWORD, factors=("word",), caution=NEVER, trusted="it"), DEMANDING, "sign_in_suspicious"),
     ],
 )
 def test_what_comes_next(given: Facts, policy: Policy, expected: Any) -> None:

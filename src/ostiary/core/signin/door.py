@@ -21,6 +21,7 @@ from ostiary.core.signin.known import KnownBrowsers
 from ostiary.core.signin.outcome import FactorRequired, Outcome, SignedIn
 from ostiary.core.signin.settings import SigninSettings
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Policy, Refuse
+from ostiary.core.signin.trust import Trust
 from ostiary.core.signin.watch import SUSPICIOUS, Caution, Measure, Seen, Watch
 from ostiary.core.signin.ways import NOTHING_TO_ASK, WayIn
 from ostiary.core.throttle.limits import Hit, Lockout, Window
@@ -40,7 +41,7 @@ ATTEMPT_INVALID: Final = code(
 SIGNED_IN: Final = EventType(
     "sign_in_succeeded",
     "A sign-in completed.",
-    fields=("method", "amr", "session_id", "is_known_browser"),
+    fields=("method", "amr", "session_id", "is_known_browser", "is_trusted_device"),
     words="Signed in with {amr}.",
 )
 FACTOR_ASKED: Final = EventType(
@@ -68,6 +69,7 @@ class Door:
         factors: Every factor of this engine.
         policy: What the deployment demands.
         tokens: For sessions that no cookie delivers.
+        trust: Which browsers are trusted with the second step.
         watch: Says what is unusual about a sign-in; None: nothing is.
     """
 
@@ -82,6 +84,7 @@ class Door:
         factors: Factors,
         policy: Policy,
         tokens: Tokens,
+        trust: Trust,
         watch: Watch | None = None,
     ) -> None:
         self.ways: Final = ways
@@ -93,8 +96,9 @@ class Door:
         self.known = KnownBrowsers(runner.world, ring)
         self._factors = factors
         self._enrolments = Enrolments(factors)
-        self._judge = Judge(factors, policy, watch)
+        self._judge = Judge(factors, policy, trust, watch)
         self._tokens = tokens
+        self.trust: Final = trust
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
         self._challenges = Window("challenge", settings.challenges_per_account, by_network=False)
@@ -311,12 +315,13 @@ class Door:
                     events.append(caution.event(seen, Measure.REFUSE, method))
                 raise Refused(step.code, step.reason, counted=step.counted, events=tuple(events))
             case Ask() | Enrol():
-                asked, waits = (
-                    (FACTOR_ASKED, FactorRequired) if isinstance(step, Ask) else (ASKED, EnrolmentRequired)
-                )
                 change.partial()
+                asked = FACTOR_ASKED if isinstance(step, Ask) else ASKED
                 await change.emit(asked(account.id, method=method, factors=list(step.factors)))
-                return waits(attempts.seal(self._ring, replace(attempt, proofs=proofs)), step.factors)
+                sealed = attempts.seal(self._ring, replace(attempt, proofs=proofs))
+                if isinstance(step, Enrol):
+                    return EnrolmentRequired(sealed, step.factors)
+                return FactorRequired(sealed, step.factors, await self.trust.offer(change, standing))
             case Complete():
                 return await self._complete(change, standing, seen, step, caution, method)
             case _:
@@ -351,19 +356,26 @@ class Door:
             span=None if is_cookie else self._tokens.span,
             until=step.until,
         )
-        amr, known = list(step.amr), standing.is_known
-        done = SIGNED_IN(account.id, method=method, amr=amr, session_id=session.id, is_known_browser=known)
+        done = SIGNED_IN(
+            account.id,
+            method=method,
+            amr=list(step.amr),
+            session_id=session.id,
+            is_known_browser=standing.is_known,
+            is_trusted_device=step.trusted_device is not None,
+        )
         await change.emit(done.carrying(account))
         if caution.signals:
             await change.emit(caution.event(seen, caution.measure, method, session.id))
+        trusted = await self.trust.follow(change, standing, account, step, session.id)
         enrolment = standing.enrolment
         spares = await self._enrolments.store(change, account.id, enrolment) if enrolment else ()
         along = [issue for proven in standing.proven for issue in proven.spares]
         spares = (*spares, *[secret for issue in along for secret in await issue(change)])
         if is_cookie:
-            return SignedIn(account, session, token, spares)
+            return SignedIn(account, session, token, spares, trusted=trusted)
         family = await self._tokens.begin(change, session, attempt.delivery)
-        return SignedIn(account, session, Secret(""), spares, family)
+        return SignedIn(account, session, Secret(""), spares, family, trusted=trusted)
 
     async def _lock(self, change: Change, account_id: str, epoch: int | None, method: str) -> Account:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ostiary.core.signin.attempt import Attempt
 from ostiary.core.signin.enrolment import Enrolment
 from ostiary.core.signin.ways import Proof, Proven
-from ostiary.core.tokens.settings import COOKIE, Delivery
+from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
@@ -21,6 +21,8 @@ class Entry:
         known_browser: Value of the cookie that says who signed in here before.
         replaces: Whose live session this browser brings along; it ends when another one begins.
         delivery: How the session is to be handed out.
+        trust: Value of the cookie of a browser that is trusted with the second step.
+        wants_trust: Whoever signs in wants this browser trusted.
     """
 
     origin: Origin
@@ -30,6 +32,16 @@ class Entry:
     replaces: Principal | None = None
     known_browser: str | None = None
     delivery: Delivery = COOKIE
+    trust: str | None = None
+    wants_trust: bool = False
+
+    def trust_for(self, account_id: str) -> str | None:
+        """The cookie of trust where it may stand for the second step of an account.
+
+        Not while a session of that account lives here: whoever signs in again is to show that it is still them.
+        """
+        is_again = self.replaces is not None and self.replaces.account_id == account_id
+        return None if is_again or self.delivery == TOKENS else self.trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,12 @@ class Standing:
     def proofs(self) -> tuple[Proof, ...]:
         """All that was shown, in its order."""
         return (*self.attempt.proofs, *(proven.proof for proven in self.proven))
+
+    @property
+    def earns_trust(self) -> bool:
+        """Whether this browser is to be trusted: it is wanted, and two steps were taken in it, not one that is both."""
+        is_browser = self.attempt.delivery != TOKENS
+        return self.entry.wants_trust and is_browser and len({proof.by for proof in self.proofs}) > 1
 
     def showing(self, proven: Proven) -> "Standing":
         """The same, with one proof more."""

@@ -46,6 +46,7 @@ REMOVED: Final = EventType(
     "A second factor was removed; `left` are the kinds that the account still has.",
     Severity.WARNING,
     ("factor", "name", "left"),
+    ends_trust=True,
     tell_owner=True,
     at_every_address=True,
     words="A second step was removed: {factor}.",
@@ -56,6 +57,7 @@ RESET: Final = EventType(
     Severity.WARNING,
     ("factors",),
     ends_sessions=True,
+    ends_trust=True,
     tell_owner=True,
     at_every_address=True,
     words="All your second steps were removed.",
@@ -274,6 +276,7 @@ class Factors:
         Returns:
             The kinds that it had.
         """
+        await accounts.lock(change, account_id)  # whatever sign-in is being decided now is seen, and ended
         had = tuple([one.name for one in self.by_name.values() if await one.remove_all(change, account_id)])
         if had:
             await change.emit(RESET(account_id, factors=list(had)))

@@ -1,11 +1,13 @@
 """Owns the gathering of facts for the decision at the door, in the change that acts on it."""
 
+from dataclasses import replace
 from typing import Final
 
 from ostiary.core.change import Change
 from ostiary.core.signin.entry import Entry
 from ostiary.core.signin.factors import Factors
 from ostiary.core.signin.steps import Ask, Complete, Enrol, Facts, Policy, Refuse, next_step
+from ostiary.core.signin.trust import Trust
 from ostiary.core.signin.watch import NO_CAUTION, Caution, Seen, Watch
 
 
@@ -15,11 +17,13 @@ class Judge:
     Args:
         factors: Every factor of this engine.
         policy: What the deployment demands.
+        trust: Which browsers are trusted with the second step.
         watch: Says what is unusual; None: nothing is.
     """
 
-    def __init__(self, factors: Factors, policy: Policy, watch: Watch | None) -> None:
+    def __init__(self, factors: Factors, policy: Policy, trust: Trust, watch: Watch | None) -> None:
         self._factors = factors
+        self._trust = trust
         self.policy: Final = policy
         self.watch: Final = watch
 
@@ -42,4 +46,8 @@ class Judge:
             self._factors.by_mailbox,
             caution.measure,
         )
-        return next_step(facts, self.policy), caution
+        step = next_step(facts, self.policy)
+        if facts.factors and not isinstance(step, Complete):
+            trusted = await self._trust.find(change, entry, account)
+            step = next_step(replace(facts, trusted_device=trusted), self.policy)
+        return step, caution

@@ -5,7 +5,8 @@ The rules, in order:
 1. Nothing proven, or an account that may not be used: refused like a wrong password.
 2. An address that must be verified and is not: refused, and only now said (the proof was right).
 3. Something so unusual that nobody is let in: refused, and the owner is told.
-4. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once.
+4. A second factor enrolled and not shown: asked for, unless one proof shows two factors at once, or the account trusts
+   the device and nothing is unusual for which two factors are due. Trust shows nothing: the session says one factor.
 5. Something unusual for which two factors are due, and none enrolled: refused, unless a mailbox was proven. One that
    is enrolled now would be the intruder's own.
 6. No factor enrolled, one required and the grace over: one must be enrolled now, at the door.
@@ -36,6 +37,7 @@ class Facts:
         enrollable: Names of the factors that can be enrolled at the door.
         by_mailbox: Those of all factors that prove a mailbox.
         caution: What is due for what is unusual about the sign-in.
+        trusted_device: The id of a device that the account trusts with the second step, and that was proven to be it.
     """
 
     is_active: bool
@@ -47,6 +49,7 @@ class Facts:
     enrollable: tuple[str, ...] = ()
     by_mailbox: frozenset[str] = frozenset()
     caution: Measure = Measure.ALLOW
+    trusted_device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,13 @@ class Complete:
 
     Attributes:
         until: The session may not last longer; None: as long as any.
+        trusted_device: Spared the asking for a second factor.
     """
 
     amr: tuple[str, ...]
     acr: str
     until: datetime | None = None
+    trusted_device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Enrol | Complete | Refuse:
     # Two proofs by one mailbox are one: whoever reads it has both.
     sources = {proof.mailbox or proof.by for proof in facts.proofs}
     has_two = min(len(shown), len(sources)) > 1 or any(proof.is_multi_factor for proof in facts.proofs)
-    if facts.factors and not has_two:
+    is_spared = facts.trusted_device is not None and facts.caution is not Measure.ASK
+    if facts.factors and not (has_two or is_spared):
         spent = shown | (facts.by_mailbox if any(proof.mailbox for proof in facts.proofs) else frozenset())
         missing = tuple(name for name in facts.factors if name not in spent)
         if not missing:
@@ -116,12 +122,13 @@ def next_step(facts: Facts, policy: Policy) -> Ask | Enrol | Complete | Refuse:
         return Ask(missing)
     if facts.caution is Measure.ASK and not has_two and not any(proof.mailbox for proof in facts.proofs):
         return Refuse(SUSPICIOUS, "unusual, and no second factor enrolled", counted=False)
-    until = None if has_two else facts.needs_factor_from
+    until = None if has_two or facts.factors else facts.needs_factor_from
     if until is not None and facts.now >= until:
         return Enrol(facts.enrollable)
     methods = tuple(dict.fromkeys(proof.method for proof in facts.proofs))
     amr = (*methods, "mfa") if has_two else methods
-    return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR, until)
+    spared_by = facts.trusted_device if facts.factors and not has_two else None
+    return Complete(amr, TWO_FACTORS if has_two else ONE_FACTOR, until, spared_by)
 
 
 def _barred(facts: Facts, policy: Policy) -> Refuse | None:

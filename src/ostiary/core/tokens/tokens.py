@@ -62,8 +62,8 @@ EVENTS: Final = (REUSED,)
 # Why a session ends at a refresh that shows too little for what is demanded by now.
 _NEEDS_FACTOR: Final = "factor_required"
 
-# (change, account, class of what its session showed) → whether the sign-in may not be prolonged with that any more.
-HoldsBack = Callable[[Change, str, str], Awaitable[bool]]
+# (change, account, session, class of what that showed) → whether the sign-in may not be prolonged with that any more.
+HoldsBack = Callable[[Change, str, str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,8 @@ class Tokens:
             return granted
         if session_id not in (None, granted.family.session_id):
             raise Refused(REFRESH_INVALID, "another session's", counted=False)
-        if await self._holds_back(change, granted.session.account_id, granted.session.acr):
+        whose_session = granted.session.account_id, granted.family.session_id
+        if await self._holds_back(change, *whose_session, granted.session.acr):
             await self._end(change, granted, _NEEDS_FACTOR)
             return Refused(SESSION_ENDED, "a second factor is required by now", counted=False)
         return granted

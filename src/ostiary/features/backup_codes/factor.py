@@ -26,6 +26,7 @@ REPLACED: Final = EventType(
     "New backup codes replaced all older ones.",
     Severity.NOTICE,
     ("count",),
+    ends_trust=True,
     tell_owner=True,
     words="New backup codes took the place of all older ones.",
 )

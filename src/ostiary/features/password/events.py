@@ -36,6 +36,7 @@ CHANGED: Final = EventType(
     "The password was changed by whoever was signed in; every other session ended. `by`: password or fresh_sign_in.",
     Severity.NOTICE,
     ("by",),
+    ends_trust=True,
     tell_owner=True,
     words="Your password was changed.",
     at_every_address=True,

@@ -25,8 +25,9 @@ router = APIRouter(tags=["sign-in"])
 class LoginBody(JsonBody):
     """An identifier and a password.
 
-    A `code` saves the second step when a factor is enrolled. `next` comes back as `redirect_to` if it is allowed.
-    `delivery` says how the session is handed out: in a cookie, as tokens in the answer, or as cookies with tokens.
+    A `code` saves the second step when a factor is enrolled, and with it `trust_device` saves the next ones in this
+    browser. `next` comes back as `redirect_to` if it is allowed. `delivery` says how the session is handed out: in a
+    cookie, as tokens in the answer, or as cookies with tokens.
     """
 
     identifier: Annotated[str, Field(min_length=1, max_length=flow.LONGEST_IDENTIFIER)]
@@ -34,17 +35,22 @@ class LoginBody(JsonBody):
     remember: bool = False
     delivery: Delivery = COOKIE
     code: Annotated[str | None, Field(min_length=1, max_length=flow.LONGEST_CODE)] = None
+    trust_device: bool = False
     next: Annotated[str | None, Field(max_length=2000)] = None
 
 
 class FactorBody(JsonBody):
-    """The answer to a factor that was asked for: a `code`, or for a passkey the authenticator's `response`."""
+    """The answer to a factor that was asked for: a `code`, or for a passkey the authenticator's `response`.
+
+    With `trust_device` this browser is spared the second step from then on, for as long as `trust_for` has said.
+    """
 
     attempt: Annotated[str, Field(min_length=1, max_length=8192)]
     factor: Annotated[str, Field(min_length=1, max_length=64)]
     code: Annotated[str | None, Field(max_length=flow.LONGEST_CODE)] = None
     response: dict[str, Any] | None = None
     delivery: Delivery = COOKIE
+    trust_device: bool = False
     next: Annotated[str | None, Field(max_length=2000)] = None
 
     @model_validator(mode="after")
@@ -97,7 +103,13 @@ async def login(request: Request) -> PlainResponse:
     visit = visit_of(request.scope)
     body = json_body(visit, LoginBody)
     core = visit.edge.core
-    entry = await begin(visit, remember=body.remember, code=body.code, delivery=body.delivery)
+    entry = await begin(
+        visit,
+        remember=body.remember,
+        code=body.code,
+        delivery=body.delivery,
+        trust_device=body.trust_device,
+    )
     way = PasswordWay(core.world, core.passwords, asks_breaches=core.door.is_watched)
     outcome = await core.door.enter(entry, way, Submission(body.identifier, Secret(body.password)))
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
@@ -108,7 +120,7 @@ async def login_factor(request: Request) -> PlainResponse:
     """Answer with a factor; only the browser that began the sign-in can."""
     visit = visit_of(request.scope)
     body = json_body(visit, FactorBody)
-    entry = await resume(visit, body.delivery)
+    entry = await resume(visit, body.delivery, trust_device=body.trust_device)
     outcome = await visit.edge.core.door.proceed(entry, body.attempt, body.factor, body.answer)
     found, cookies = answer(visit, outcome, entry.pre_session, body.next)
     return json_response(found, headers=cookies)

@@ -107,7 +107,8 @@ async def factor(request: Request) -> Response:
     factors = tuple(told["factors"])
     chosen = wanted if wanted in factors else factors[0]
     asked = query_of(request, "asked") == "1"
-    return await _factor_page(visit, Form(), told["attempt"], factors, chosen, told["next"], is_asked=asked)
+    form = Form([("can_trust", "on")] if told["can_trust"] else ())
+    return await _factor_page(visit, form, told["attempt"], factors, chosen, told["next"], is_asked=asked)
 
 
 async def ask_factor(request: Request) -> Response:
@@ -141,7 +142,7 @@ async def answer_factor(request: Request) -> Response:
     factors = tuple(dict.fromkeys([chosen, *form.value("factors").split()]))[:_MOST_FACTORS]
     if form.errors:
         return await _factor_page(visit, form, attempt, factors, chosen, destination, 422)
-    entry = await resume(visit)
+    entry = await resume(visit, trust_device=form.flag("trust_device"))
     try:
         outcome = await visit.edge.core.door.proceed(entry, attempt, chosen, code)
     except Refused as refused:
@@ -229,6 +230,7 @@ async def _factor_page(
         is_digits=chosen in known and known[chosen].is_digits,
         is_ceremony=chosen in known and known[chosen].is_ceremony,
         limit=flow.LONGEST_CODE,
+        trust_for=visit.edge.core.door.trust.lifetime if form.flag("can_trust") else None,
         next=destination,
     )
 

@@ -161,6 +161,7 @@ def check_names(**_: Any) -> list[CheckMessage]:
         cookies.note,
         cookies.access,
         cookies.refresh,
+        cookies.trust,
     }
     for name in ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME"):
         if getattr(settings, name) in ours:
