@@ -12,9 +12,14 @@ from pydantic import EmailStr, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from ostiary.core.access.authority import Authority, Declared
 from ostiary.core.keys.ring import PURPOSES, Keyring
 from ostiary.core.keys.root import RootSeal
 from ostiary.core.mail.settings import MailSettings
+from ostiary.core.networks.networks import Networks
+from ostiary.core.networks.settings import NetworkSettings
+from ostiary.core.places.places import Places
+from ostiary.core.places.settings import PlaceSettings
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved
 from ostiary.core.wiring import Core
 from ostiary.http.access import PUBLIC, SESSION, CurrentOrigin, CurrentSession
@@ -50,7 +55,7 @@ class FakeSessions:
         self.asked = 0
         self.is_down = False
 
-    async def resolve(self, token: str) -> Resolved:
+    async def resolve(self, token: str, admit: object = None, *, is_use: bool = True) -> Resolved:
         self.asked += 1
         if self.is_down:
             raise Unavailable("the database is gone")
@@ -104,7 +109,11 @@ async def build(**given: object) -> Stage:
     settings = Settings([HttpSettings, MailSettings], {"base_url": BASE, **given})
     ring = await _ring(world)
     sessions = FakeSessions()
-    core = cast(Core, SimpleNamespace(world=world, settings=settings, ring=ring, sessions=sessions))
+    networks = Networks(world, NetworkSettings(), Places(PlaceSettings()), Authority(world, Declared(), ""))
+    core = cast(
+        Core,
+        SimpleNamespace(world=world, settings=settings, ring=ring, sessions=sessions, networks=networks),
+    )
     ran: list[str] = []
     return Stage(assemble(core, _hot(ran), _json(ran)), core, sessions, ran)
 

@@ -13,6 +13,7 @@ from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
 from ostiary.core.keys.signing.keys import SigningKeys
 from ostiary.core.mail.post import Post
+from ostiary.core.networks.networks import Networks
 from ostiary.core.once.once import Once
 from ostiary.core.outbox.outbox import Outbox
 from ostiary.core.outgoing.client import Outgoing
@@ -48,6 +49,7 @@ class Parts:
     outgoing: Outgoing
     post: Post
     places: Places
+    networks: Networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,10 +159,14 @@ class Engine:
             await self.core.database.open()
             try:
                 watch = await open_keys(self.core)
-                await self.core.authority.book.now(self.core.database)  # roles that do not fit stop the start
+                book = await self.core.authority.book.now(
+                    self.core.database
+                )  # roles that do not fit stop the start
             except BaseException:
                 await self.core.database.close()
                 raise
+            for role in self.core.networks.unknown_roles(book):
+                _log.warning("role_networks: there is no role %r, so its rules concern nobody yet", role)
             self.core.passwords.open()
             self.core.feed.waiting.open()
             self.worker = self._new_worker()

@@ -17,6 +17,7 @@ from ostiary.features.factors import manifest as factors
 from ostiary.features.keys import manifest as keys
 from ostiary.features.magic_link import manifest as magic_link
 from ostiary.features.my_sessions import manifest as my_sessions
+from ostiary.features.network_rules import manifest as network_rules
 from ostiary.features.passkeys import manifest as passkeys
 from ostiary.features.password import manifest as password
 from ostiary.features.registration import manifest as registration
@@ -49,6 +50,7 @@ RIBS: Final[tuple[Rib, ...]] = (
     alerts.RIB,
     roles.RIB,
     api_keys.RIB,
+    network_rules.RIB,
     export.RIB,
     deletion.RIB,
     claim.RIB,

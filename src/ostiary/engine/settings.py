@@ -14,6 +14,7 @@ from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.keys.root import ROOT_BYTES
 from ostiary.core.keys.settings import KeySettings
 from ostiary.core.mail.settings import MailSettings
+from ostiary.core.networks.settings import NetworkSettings
 from ostiary.core.outbox.settings import OutboxSettings
 from ostiary.core.outgoing.settings import OutgoingSettings
 from ostiary.core.passwords.breaches.settings import BreachSettings
@@ -89,6 +90,7 @@ CORE_GROUPS: Final[tuple[type[Any], ...]] = (
     PasswordSettings,
     BreachSettings,
     PlaceSettings,
+    NetworkSettings,
     ThrottleSettings,
     OutboxSettings,
     OutgoingSettings,

@@ -26,6 +26,9 @@ from ostiary.core.mail.notices import Notices
 from ostiary.core.mail.post import Post
 from ostiary.core.mail.settings import MailSettings
 from ostiary.core.mail.template import MAILS, MailTemplate
+from ostiary.core.networks import networks
+from ostiary.core.networks.networks import Networks
+from ostiary.core.networks.settings import NetworkSettings
 from ostiary.core.once.once import Once
 from ostiary.core.outbox import outbox as outboxes
 from ostiary.core.outbox.outbox import Outbox
@@ -107,6 +110,7 @@ CORE_EVENTS: Final[tuple[EventType, ...]] = (
     *outboxes.EVENTS,
     *breaches.EVENTS,
     *places.EVENTS,
+    *networks.EVENTS,
 )
 Sweep = Callable[[Transaction, int], Awaitable[int]]
 
@@ -159,11 +163,13 @@ def wire(
         _page(settings, ribs, "/recover"),
         _page(settings, ribs, "/login/link/ask"),
     )
+    authority = Authority(world, declared or Declared(), settings.of(AccessSettings).default_role)
+    known_places = Places(settings.of(PlaceSettings))
     parts = Parts(
         world=world,
         settings=settings,
         database=database,
-        authority=Authority(world, declared or Declared(), settings.of(AccessSettings).default_role),
+        authority=authority,
         ring=ring,
         signing=SigningKeys(ring),
         throttle=Throttle(world, ring, settings.of(ThrottleSettings)),
@@ -180,7 +186,8 @@ def wire(
         outbox=outbox,
         outgoing=outgoing,
         post=Post(outbox, composer),
-        places=Places(settings.of(PlaceSettings)),
+        places=known_places,
+        networks=Networks(world, settings.of(NetworkSettings), known_places, authority),
     )
     signin = settings.of(SigninSettings)
     # Without a rib that proves mailboxes nobody could ever get in.
@@ -208,15 +215,17 @@ def wire(
         access_tokens,
         token_settings,
         trust.holds_back,
+        parts.networks,
         needs_proof=policy.require_verified_email,
     )
     api_keys = ApiKeys(
         runner,
         factors.requirement,
         settings.of(ApiKeySettings),
+        parts.networks,
         is_on=any(rib.takes_api_keys for rib in ribs),
     )
-    codes = Codes(runner, parts.once, parts.sessions, tokens)
+    codes = Codes(runner, parts.once, parts.sessions, tokens, parts.networks)
     door = Door(
         runner,
         ring,
@@ -228,6 +237,7 @@ def wire(
         policy,
         tokens,
         trust,
+        parts.networks,
         _watch(parts, ribs),
     )
     plugged = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}

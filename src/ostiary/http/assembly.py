@@ -87,6 +87,24 @@ class Dispatch:
         await Response(status_code=204, headers={"allow": _allow(methods)})(scope, receive, send)
 
 
+class Admission:
+    """Middleware: turns requests away from networks that nobody may come from, before anything is read of them.
+
+    Args:
+        app: What runs inside.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge where the request came from, then run the app."""
+        found: Found | None = scope[_FOUND]
+        if found is None or found.hot is None or not found.hot.is_probe:
+            await visit_of(scope).admit_stranger()
+        await self._app(scope, receive, send)
+
+
 def _allow(methods: Iterable[str]) -> str:
     names = set(methods) | {"OPTIONS"}
     return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))
@@ -115,7 +133,7 @@ class App:
         self._table = table
         self._segments = frozenset(line.path[1:].partition("/")[0] for line in table.declared)
         inner: ASGIApp = Csrf(Dispatch(table, api))
-        inner = ToHttps(Body(inner, edge.settings.body_limit), edge)
+        inner = Admission(ToHttps(Body(inner, edge.settings.body_limit), edge))
         # CORS stands outside the problems, since a front end must be able to read them, too.
         self._inner: ASGIApp = Headers(Cors(Problems(inner), edge), edge)
 

@@ -67,6 +67,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "We will be right back",
         "Something that we depend on does not answer. Nothing was changed.",
     ),
+    "network_refused": (
+        "Not from here",
+        "This place may not be used from the network that you are in. Try another one, such as the one at work.",
+    ),
     "not_found": ("Nothing is here", "The page has moved, or it is not yours."),
     "internal_error": ("Something went wrong", "This is our mistake, not yours."),
 }
@@ -184,6 +188,8 @@ async def page(
     who = await whose(visit)
     token, cookies = _token(visit, who or await lapsed(visit))
     core = visit.edge.core
+    if who is not None and not await visit.is_admitted(who):
+        who = None  # the token stays: whoever may do nothing may still sign out
     lacks = await core.factors.missing_from(core.database, who.account.id) if who else None
     given = {"who": who, "csrf": token, "needs_factor_from": lacks}
     return render(visit, template, status, (*headers, *cookies), **(given | context))

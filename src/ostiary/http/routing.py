@@ -30,6 +30,7 @@ class Hot:
         on_problem: The route's own form of an error: a page, or an OAuth error.
         takes: The model of its JSON body, for the document; the endpoint reads it with `json_body`.
         gives: The type of what it answers with 200, for the document.
+        is_probe: Network rules do not concern it: it tells nothing, and load balancers ask it from anywhere.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Hot:
     on_problem: OnProblem | None = None
     takes: type[BaseModel] | None = None
     gives: Any = None
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from ostiary.core.api_keys.keys import ResolvedKey
-from ostiary.core.sessions.sessions import SESSION_REQUIRED, Resolved
+from ostiary.core.sessions.sessions import SESSION_REQUIRED, Admit, Resolved
 from ostiary.http.address import client_ip, forwarded_scheme
 from ostiary.http.cookies import NOTHING, Presented
 from ostiary.http.edge import Edge
@@ -192,32 +192,69 @@ class Visit:
 
         Raises:
             Refused: 401; a cookie that was presented and is dead is cleared in the response. 403 `session_required`
-                for an API key, good or not.
+                for an API key, good or not; 403 `network_refused`.
         """
         if self.api_key is not None:
             raise Refused(SESSION_REQUIRED, "an API key was sent", counted=False)
         if self._resolved is None:
             bearer = self.bearer
             self._resolved = (
-                await self.browser_session()
+                await self.browser_session(admit=self.admit)
                 if bearer is None
-                else await self.edge.core.tokens.resolve(bearer)
+                else await self.edge.core.tokens.resolve(bearer, self.admit)
             )
         return self._resolved
 
-    async def browser_session(self) -> Resolved:
+    async def admit(self, account_id: str) -> None:
+        """Turn an account away that may not be used from where this request came.
+
+        Raises:
+            Refused: `network_refused`.
+        """
+        core = self.edge.core
+        if core.networks.is_on:
+            async with core.runner.flow(self.origin) as flow:
+                await core.networks.admit(flow.reads, self.origin, account_id)
+
+    async def is_admitted(self, resolved: Resolved) -> bool:
+        """Whether it may be more than ended."""
+        try:
+            await self.admit(resolved.account.id)
+        except Refused:
+            return False
+        return True
+
+    async def admit_stranger(self) -> None:
+        """Turn the request away if nobody may make it from where it came.
+
+        Raises:
+            Refused: `network_refused`.
+        """
+        core = self.edge.core
+        if core.networks.minds_everybody:
+            async with core.runner.flow(self.origin):
+                core.networks.admit_stranger(self.origin)
+
+    async def browser_session(self, admit: Admit | None = None) -> Resolved:
         """The live session that this browser brings along in a cookie.
+
+        Args:
+            admit: Judges its account. Without it the session is not used: it may be ended, or somebody greeted.
 
         Raises:
             Refused: as `session`.
         """
-        if self._by_cookie is None:
+        if self._by_cookie is not None:
+            if admit is not None:
+                await admit(self._by_cookie.account.id)
+        else:
             cookies, core = self.cookies, self.edge.core
             try:
                 if cookies.session is None and cookies.access is not None:
-                    self._by_cookie = await core.tokens.resolve(cookies.access)
+                    self._by_cookie = await core.tokens.resolve(cookies.access, admit)
                 else:
-                    self._by_cookie = await core.sessions.resolve(cookies.session or "")
+                    is_use, token = admit is not None, cookies.session or ""
+                    self._by_cookie = await core.sessions.resolve(token, admit, is_use=is_use)
             except Refused as refused:
                 if cookies.session is not None or cookies.access is not None:
                     self.is_stale |= is_dead(refused)

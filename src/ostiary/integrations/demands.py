@@ -23,6 +23,7 @@ from ostiary.core.accounts.profile import Profile
 from ostiary.core.accounts.settings import AccountSettings
 from ostiary.core.api_keys.keys import MISSING, PERSON_REQUIRED, ApiKey, ResolvedKey
 from ostiary.core.keys.ring import framed
+from ostiary.core.networks.networks import NETWORK_REFUSED
 from ostiary.core.sessions.sessions import NOT_AUTHENTICATED, Resolved, refuse_unless_fresh
 from ostiary.core.signin.factors import refuse_unless_two_factors
 from ostiary.core.throttle.limits import Hit, HostWindow
@@ -74,11 +75,12 @@ class HostVisit(Visit):
         its origin is judged.
 
         Raises:
-            Refused: `csrf_failed`.
+            Refused: `csrf_failed`, or `network_refused`.
         """
         method = self._method
         if self._proven == method:  # what runs inside of the host may have made another method of it
             return
+        await self.admit_stranger()
         if self.scope["type"] == "websocket":
             headers = self.headers
             reason = cross_site_reason(
@@ -154,35 +156,35 @@ class HostVisit(Visit):
         return account
 
     async def user_or_nobody(self) -> Account | None:
-        """The same; None for whoever sends nothing, or nothing that is good any more, and for a service.
+        """The same; None for whoever sends nothing, or nothing that is good any more or from here, and for a service.
 
         Raises:
             Refused: `csrf_failed`, or `too_many_attempts`.
         """
-        await self.prove()
-        if not self.has_credential:
-            return None
         try:
-            account = (await self.caller()).account
+            await self.prove()
+            account = (await self.caller()).account if self.has_credential else None
         except Refused as refused:
-            if refused.code.status == 401:
+            if _is_nobody(refused):
                 return None
             raise
+        if account is None:
+            return None
         return None if account.is_service else account
 
     async def proven_or_nobody(self) -> Resolved | None:
-        """The live session; None without one, and with a cookie that is dead, which the response clears.
+        """The live session; None without one or from a refused network, and with a dead cookie, which is cleared.
 
         Raises:
             Refused: `csrf_failed`.
         """
-        await self.prove()
-        if not self.has_credential or self.api_key is not None:
-            return None
         try:
+            await self.prove()
+            if not self.has_credential or self.api_key is not None:
+                return None
             return await self.session()
         except Refused as refused:
-            if refused.code.status == 401:
+            if _is_nobody(refused):
                 return None
             raise
 
@@ -230,6 +232,11 @@ class HostVisit(Visit):
     async def csrf_token(self) -> str:
         """The CSRF token for this browser's forms; "" for whoever is not signed in."""
         return (self.cookies.csrf or "") if await self.proven_or_nobody() else ""
+
+
+def _is_nobody(refused: Refused) -> bool:
+    """Whether what is also for nobody goes on: no credential that is good, or none that is good from here."""
+    return refused.code.status == 401 or refused.code is NETWORK_REFUSED
 
 
 Demand = Callable[[HostVisit], Awaitable[None]]

@@ -32,4 +32,7 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-ROUTES: Final = (Hot("/healthz", ("GET",), healthz, PUBLIC), Hot("/readyz", ("GET",), readyz, PUBLIC))
+ROUTES: Final = (
+    Hot("/healthz", ("GET",), healthz, PUBLIC, is_probe=True),
+    Hot("/readyz", ("GET",), readyz, PUBLIC, is_probe=True),
+)

@@ -48,7 +48,13 @@ class Subject:
     def launch(self, folder: Path, database: str) -> Server:
         """Start it as in production behind one proxy, on a free port, and do not wait."""
         # The same people sign in at every subject, and shall not end their first session by that.
-        settings = production() | {"database": database, "trusted_proxies": 1, "sessions_per_account": 100}
+        settings = production() | {
+            "database": database,
+            "trusted_proxies": 1,
+            "sessions_per_account": 100,
+            "network_deny": "192.0.2.0/24",
+            "role_networks": "editor=!100.64.0.0/24",
+        }
         log = folder / f"{self.name}.log"
         return launch((), log, port=free_port(), settings=settings, program=self.program)
 

@@ -275,6 +275,30 @@ async def rate_limited(at: At) -> None:
     assert (await at.client(at.people.anna).get("/api/own-limit")).status_code == 200
 
 
+@row
+async def network_rules(at: At) -> None:
+    """From a network that is refused to everybody or to their role, no credential is let through; what is public stays
+    public."""
+    people, key = at.people, {"x-api-key": at.people.bert.key}
+    for who, network in ((people.anna, "192.0.2"), (people.bert, "192.0.2"), (people.bert, "100.64.0")):
+        nobody = at.client(network=network)
+        for answer in (
+            await at.client(who, network).get("/api/me"),
+            await at.client(who, network).get("/inside/closed"),
+            await at.client(who, network).post("/api/notes", json={"words": "x"}, headers=who.csrf),
+            await nobody.get("/api/me", headers=who.bearer),
+        ):
+            refused(answer, 403, "network_refused")
+            assert not cleared(answer)
+        assert (await at.client(who, network).get("/")).status_code == 200
+    for network in ("192.0.2", "100.64.0"):
+        refused(await at.client(network=network).get("/api/reports", headers=key), 403, "network_refused")
+    refused(await at.client(network="192.0.2").get("/api/me"), 403, "network_refused")
+    assert (await at.client(network="192.0.2").get("/auth/session")).json()["code"] == "network_refused"
+    assert (await at.client(people.anna, "100.64.0").get("/api/me")).status_code == 200
+    assert (await at.client().get("/api/reports", headers=key)).status_code == 200
+
+
 @asynccontextmanager
 async def standing(
     folder: Path, database: str, subjects: Sequence[Subject]

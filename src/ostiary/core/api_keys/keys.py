@@ -17,6 +17,7 @@ from ostiary.core.api_keys.settings import ApiKeySettings
 from ostiary.core.api_keys.store import KeyRow
 from ostiary.core.change import Change
 from ostiary.core.flow import Runner
+from ostiary.core.networks.networks import Networks
 from ostiary.core.signin.requirement import Requirement
 from ostiary.core.signin.steps import TWO_FACTORS
 from ostiary.core.throttle.limits import Hit, Window
@@ -179,16 +180,24 @@ class ApiKeys:
         runner: Runs flows.
         requirement: Of whom a second factor is required.
         settings: The limit of wrong ones.
+        networks: From where their owners may be spoken for.
         is_on: Whether keys are taken at all; without the rib nobody could see or revoke one.
     """
 
     def __init__(
-        self, runner: Runner, requirement: Requirement, settings: ApiKeySettings, *, is_on: bool
+        self,
+        runner: Runner,
+        requirement: Requirement,
+        settings: ApiKeySettings,
+        networks: Networks,
+        *,
+        is_on: bool,
     ) -> None:
         self._runner = runner
         self._world = runner.world
         self._database = runner.database
         self._requirement = requirement
+        self._networks = networks
         self._window = Window("api_key", settings.api_key_failures_per_network)
         self.is_on: Final = is_on
 
@@ -199,7 +208,7 @@ class ApiKeys:
         refused from memory.
 
         Raises:
-            Refused: `api_key_invalid`, `api_key_expired` or `too_many_attempts`.
+            Refused: `api_key_invalid`, `api_key_expired`, `network_refused` or `too_many_attempts`.
         """
         presented = api_key.read(words)
         if presented is None:
@@ -226,6 +235,9 @@ class ApiKeys:
             raise Refused(INVALID, "not from this address", counted=False)
         if await self._lacks_factor(row, account):
             raise Refused(INVALID, "made without the second factor that is required by now", counted=False)
+        if self._networks.is_on:
+            async with self._runner.flow(origin) as flow:
+                await self._networks.admit(flow.reads, origin, account.id)
         if now - (row.last_used_at or 0) >= _TOUCH_EVERY:
             await self._touch(row, now)
         return _resolved(from_key_row(row), account)

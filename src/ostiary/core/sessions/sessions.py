@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -83,6 +84,10 @@ def refuse_unless_fresh(who: Principal, limit: timedelta, now: datetime) -> None
         )
 
 
+# Raises `Refused` for an account that may not go on as things are.
+Admit = Callable[[str], Awaitable[None]]
+
+
 class Sessions:
     """Everything that happens to sessions.
 
@@ -98,11 +103,17 @@ class Sessions:
         self._settings = settings
         self._touch_every = span_micros(settings.last_seen_every)
 
-    async def resolve(self, token: str) -> Resolved:
+    async def resolve(self, token: str, admit: Admit | None = None, *, is_use: bool = True) -> Resolved:
         """Who a session token speaks for, checking secret, both time-outs, the account and its epoch.
 
+        Args:
+            token: From the cookie.
+            admit: Judges the account; a session that it refuses is not touched.
+            is_use: It counts as seen by this. Asking whose it is, to end it or to greet somebody, is no use.
+
         Raises:
-            Refused: `not_authenticated` for nonsense or an unknown session; `session_ended` for one that is over.
+            Refused: `not_authenticated` for nonsense or an unknown session; `session_ended` for one that is over; what
+                `admit` raises.
         """
         session_id = session_id_of(token)
         if session_id is None:
@@ -114,8 +125,10 @@ class Sessions:
         if not Secret(_hash(session_id, token[ID_LENGTH + 1 :])).matches(secret_hash):
             raise Refused(NOT_AUTHENTICATED, "wrong session secret")
         resolved, row = self._judge(columns)
+        if admit is not None:
+            await admit(resolved.account.id)
         now = self._world.micros()
-        if now - row.last_seen_at >= self._touch_every:
+        if is_use and now - row.last_seen_at >= self._touch_every:
             await self._touch(row, now)
         return resolved
 

@@ -9,6 +9,7 @@ from ostiary.core.accounts.accounts import INVALID_CREDENTIALS, Account
 from ostiary.core.change import Change
 from ostiary.core.flow import Flow, Runner
 from ostiary.core.keys.ring import Keyring
+from ostiary.core.networks.networks import Networks
 from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.signin import attempt as attempts
@@ -70,6 +71,7 @@ class Door:
         policy: What the deployment demands.
         tokens: For sessions that no cookie delivers.
         trust: Which browsers are trusted with the second step.
+        networks: From where whose sessions may begin.
         watch: Says what is unusual about a sign-in; None: nothing is.
     """
 
@@ -85,6 +87,7 @@ class Door:
         policy: Policy,
         tokens: Tokens,
         trust: Trust,
+        networks: Networks,
         watch: Watch | None = None,
     ) -> None:
         self.ways: Final = ways
@@ -99,6 +102,7 @@ class Door:
         self._judge = Judge(factors, policy, trust, watch)
         self._tokens = tokens
         self.trust: Final = trust
+        self._networks = networks
         self._entries = Window("sign-in", settings.signin_failures_per_network, failures_only=True)
         self._answers = factors.window
         self._challenges = Window("challenge", settings.challenges_per_account, by_network=False)
@@ -119,7 +123,7 @@ class Door:
         """Begin a sign-in.
 
         Raises:
-            Refused: `invalid_credentials`, `email_not_verified` or `too_many_attempts`.
+            Refused: `invalid_credentials`, `email_not_verified`, `network_refused` or `too_many_attempts`.
             Misuse: no rib of this engine declares this way in.
         """
         if way.name not in self.ways:
@@ -183,7 +187,8 @@ class Door:
         """Go on with a sign-in that waits for a factor, or for the first answer of one that it adds.
 
         Raises:
-            Refused: `attempt_invalid`, `invalid_credentials`, `enrolment_refused` or `too_many_attempts`.
+            Refused: `attempt_invalid`, `invalid_credentials`, `enrolment_refused`, `network_refused` or
+                `too_many_attempts`.
         """
         async with self._runner.flow(entry.origin) as flow:
             attempt = await self._resume(flow, entry, sealed, factor_name)
@@ -323,6 +328,8 @@ class Door:
                     return EnrolmentRequired(sealed, step.factors)
                 return FactorRequired(sealed, step.factors, await self.trust.offer(change, standing))
             case Complete():
+                # Only now: who has not proven everything learns nothing about the account (L16).
+                await self._networks.admit(change, standing.entry.origin, attempt.account_id)
                 return await self._complete(change, standing, seen, step, caution, method)
             case _:
                 assert_never(step)

@@ -12,6 +12,7 @@ from typing import Final
 from ostiary.core.accounts import accounts
 from ostiary.core.change import Change
 from ostiary.core.flow import Runner
+from ostiary.core.networks.networks import Networks
 from ostiary.core.once.once import Once, Use
 from ostiary.core.sessions.sessions import Sessions
 from ostiary.core.tokens.settings import TOKENS
@@ -58,11 +59,14 @@ class Codes:
         tokens: What it is exchanged for.
     """
 
-    def __init__(self, runner: Runner, once: Once, sessions: Sessions, tokens: Tokens) -> None:
+    def __init__(
+        self, runner: Runner, once: Once, sessions: Sessions, tokens: Tokens, networks: Networks
+    ) -> None:
         self._runner = runner
         self._once = once
         self._sessions = sessions
         self._tokens = tokens
+        self._networks = networks
 
     async def issue(self, origin: Origin, who: Principal, destination: str, challenge: str) -> Secret:
         """A code for the session of whoever is signed in; the newest of a session only is good.
@@ -94,7 +98,7 @@ class Codes:
             destination_origin: Where a browser says that the call comes from.
 
         Raises:
-            Refused: `code_invalid`, or `session_ended`.
+            Refused: `code_invalid`, `session_ended` or `network_refused`.
         """
 
         async def work(change: Change) -> NewFamily:
@@ -116,6 +120,7 @@ class Codes:
         if destination_origin is not None and not _is_at(destination, destination_origin):
             raise Refused(CODE_INVALID, "called from another origin than its destination", counted=False)
         await accounts.lock_active(change, spent.data["account"])
+        await self._networks.admit(change, change.origin, spent.data["account"])
         live = await self._sessions.live(change, spent.data["account"])
         session = next((one for one in live if one.id == spent.subject), None)
         if session is None:

@@ -10,8 +10,9 @@ import orjson
 from ostiary.core.change import Change
 from ostiary.core.flow import Runner
 from ostiary.core.keys.ring import Keyring
+from ostiary.core.networks.networks import Networks
 from ostiary.core.sessions.session import Resolved, Session, Span
-from ostiary.core.sessions.sessions import Sessions
+from ostiary.core.sessions.sessions import Admit, Sessions
 from ostiary.core.tokens import refresh, store
 from ostiary.core.tokens.access import ACCOUNT_SCOPE, Access, AccessTokens, Grant
 from ostiary.core.tokens.refresh import Presented, Verdict
@@ -114,6 +115,7 @@ class Tokens:
         access: Signs.
         settings: Lifetimes.
         holds_back: Who may not go on without a second factor.
+        networks: From where a session may go on.
         needs_proof: Nobody is signed in before the address is proven.
     """
 
@@ -125,6 +127,7 @@ class Tokens:
         access: AccessTokens,
         settings: TokenSettings,
         holds_back: HoldsBack,
+        networks: Networks,
         *,
         needs_proof: bool,
     ) -> None:
@@ -134,6 +137,7 @@ class Tokens:
         self._access = access
         self._settings = settings
         self._holds_back = holds_back
+        self._networks = networks
         self._needs_proof = needs_proof
         self._idle = span_micros(settings.refresh_idle)
         self._grace = span_micros(settings.refresh_grace)
@@ -204,7 +208,8 @@ class Tokens:
             session_id: Whose it must be, where a cookie said so.
 
         Raises:
-            Refused: `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused` or `session_ended`.
+            Refused: `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`, `session_ended` or
+                `network_refused`, which leaves the token as it is.
         """
         presented = refresh.read(self._ring, token)
         if presented is None:
@@ -260,6 +265,7 @@ class Tokens:
             return granted
         if session_id not in (None, granted.family.session_id):
             raise Refused(REFRESH_INVALID, "another session's", counted=False)
+        await self._networks.admit(change, change.origin, granted.session.account_id)
         whose_session = granted.session.account_id, granted.family.session_id
         if await self._holds_back(change, *whose_session, granted.session.acr):
             await self._end(change, granted, _NEEDS_FACTOR)
@@ -300,14 +306,17 @@ class Tokens:
 
     # ── whom a token is for ──
 
-    async def resolve(self, token: str) -> Resolved:
+    async def resolve(self, token: str, admit: Admit | None = None) -> Resolved:
         """Who an access token speaks for: judged by its signature, and against the session as it is now.
 
         Raises:
-            Refused: `token_invalid`, `token_expired` or `session_ended`.
+            Refused: `token_invalid`, `token_expired` or `session_ended`; what `admit` raises.
         """
         read = self._access.read(token)
-        return await self._sessions.resolve_proven(read.subject, read.session_id or "")
+        resolved = await self._sessions.resolve_proven(read.subject, read.session_id or "")
+        if admit is not None:
+            await admit(resolved.account.id)
+        return resolved
 
     def session_named(self, token: str) -> str:
         """The session that an access token of ours names, expired or not; "" for anything else."""

@@ -66,11 +66,13 @@ async def claim(core: Core, origin: Origin, who: Principal, token: Secret) -> No
     """Make whoever asks administrator; taking the link and granting the role is one transaction.
 
     Raises:
-        Refused: `claim_invalid`, `too_many_attempts`.
+        Refused: `claim_invalid`, `network_refused`, `too_many_attempts`.
     """
 
     async def work(change: Change) -> None:
         account = await accounts.lock_active(change, who.account_id)
+        book = (await core.authority.standing_of(change, account.id)).rules.roles
+        core.networks.admit_role(origin, account.id, access.SUPERADMIN, book)
         if await core.once.take(change, _use(core), token) is None:
             raise Refused(CLAIM_INVALID, "wrong or spent", events=(CLAIM_FAILED(account.id),))
         await access.grant(change, account.id, access.SUPERADMIN, "claim")

@@ -69,7 +69,7 @@ async def token(request: Request) -> Response:
         # Not by an access token: it would live for ever by renewing itself.
         raise Refused(NOT_AUTHENTICATED, "no session cookie", counted=False)
     refuse_foreign_scripts(visit)
-    access = await visit.edge.core.tokens.access(await visit.browser_session())
+    access = await visit.edge.core.tokens.access(await visit.browser_session(visit.admit))
     return json_response(access_body(access))
 
 
