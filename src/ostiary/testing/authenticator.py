@@ -100,6 +100,7 @@ class SoftwareAuthenticator:
         counts: Whether its counter moves; synced ones say 0 for ever.
         aaguid: What make it is.
         id_length: How long its credentials' ids are, in bytes.
+        certified: The key with which its maker vouches for it, and the certificates of that key, as DER.
 
     Attributes:
         credentials: All that it has made, in order.
@@ -115,6 +116,7 @@ class SoftwareAuthenticator:
         counts: bool = True,
         aaguid: bytes = bytes(16),
         id_length: int = 32,
+        certified: tuple[ec.EllipticCurvePrivateKey, tuple[bytes, ...]] | None = None,
     ) -> None:
         self.algorithm = algorithm
         self.verifies = verifies
@@ -123,6 +125,7 @@ class SoftwareAuthenticator:
         self.counts = counts
         self.aaguid = aaguid
         self.id_length = id_length
+        self.certified = certified
         self.credentials: list[Credential] = []
 
     def create(self, options: Mapping[str, Any], origin: str, *, amiss: Amiss = NOTHING) -> dict[str, Any]:
@@ -156,13 +159,16 @@ class SoftwareAuthenticator:
         attested = self.aaguid + len(credential_id).to_bytes(2) + credential_id + public_key
         data = self._authenticator_data(made, amiss, AT, attested)
         signed = data + hashlib.sha256(client_data).digest() if amiss.signs is None else amiss.signs
-        statement = amiss.statement
+        fmt, statement = amiss.fmt, amiss.statement
+        if statement is None and self.certified is not None:
+            key, chain = self.certified
+            fmt, statement = "packed", cbor({"alg": ES256, "sig": _sign(key, signed), "x5c": chain})
         if statement is None:
             own = {"alg": self.algorithm, "sig": _sign(made.key, signed)} if amiss.fmt == "packed" else {}
             statement = cbor(own)
         attestation = (
             b"\xa3"
-            + (cbor("fmt") + cbor(amiss.fmt))
+            + (cbor("fmt") + cbor(fmt))
             + (cbor("attStmt") + statement)
             + (cbor("authData") + cbor(data))
         )
@@ -233,7 +239,7 @@ def decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def cbor(value: int | bytes | str | Mapping[Any, Any]) -> bytes:
+def cbor(value: int | bytes | str | tuple[bytes, ...] | Mapping[Any, Any]) -> bytes:
     """As much of CBOR (RFC 8949) as authenticators need."""
     if isinstance(value, int):
         return _head(0, value) if value >= 0 else _head(1, -1 - value)
@@ -241,6 +247,8 @@ def cbor(value: int | bytes | str | Mapping[Any, Any]) -> bytes:
         return _head(2, len(value)) + value
     if isinstance(value, str):
         return _head(3, len(value.encode())) + value.encode()
+    if isinstance(value, tuple):
+        return _head(4, len(value)) + b"".join(cbor(one) for one in value)
     return _head(5, len(value)) + b"".join(cbor(name) + cbor(inner) for name, inner in value.items())
 
 

@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
 from ostiary.core.mail.settings import MailSettings
 from ostiary.http.settings import HttpSettings, parse_base_url
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings, setting
+from ostiary.protocols.webauthn.attestation import read_roots
 from ostiary.protocols.webauthn.client_data import RelyingParty
 
 LONGEST_LIFETIME: Final = timedelta(minutes=5)
@@ -49,6 +52,14 @@ class PasskeySettings:
         doc="What becomes of a sign-in by a passkey whose counter says that there is a copy; the owner is told in "
         "either case.",
     )
+    passkey_attestation: Literal["none", "roots"] = setting(
+        "none",
+        doc="Who must vouch for the authenticator of a new passkey: nobody, or one of `passkey_attestation_roots`; "
+        "synced passkeys have nobody.",
+    )
+    passkey_attestation_roots: Path | None = setting(
+        None, doc="A PEM file with the root certificates of the makers that are trusted."
+    )
     passkeys_per_account: int = setting(20, doc="Most passkeys of an account.")
     passkey_challenge_lifetime: timedelta = setting(
         LONGEST_LIFETIME, doc="How long asking for a passkey may take; at most 5 minutes."
@@ -57,6 +68,8 @@ class PasskeySettings:
     def __post_init__(self) -> None:
         if self.passkey_domain and not _DOMAIN.fullmatch(self.passkey_domain):
             raise ValueError("passkey_domain: must be a domain in lower case, without scheme and port")
+        if (self.passkey_attestation == "roots") != (self.passkey_attestation_roots is not None):
+            raise ValueError("passkey_attestation: 'roots' and passkey_attestation_roots go together")
         for name in ("passkey_origins", "passkey_frames"):
             for origin in getattr(self, name):
                 _check_origin(name, origin)
@@ -70,7 +83,7 @@ def site_of(settings: Settings) -> RelyingParty:
     """The site that passkeys belong to.
 
     Raises:
-        Misuse: `passkey_domain` is not the base URL's host and none above it.
+        Misuse: `passkey_domain` is not the base URL's host and none above it, or the file of roots cannot be used.
     """
     own, base = settings.of(PasskeySettings), parse_base_url(settings.of(HttpSettings).base_url)
     domain = own.passkey_domain or base.host
@@ -81,4 +94,14 @@ def site_of(settings: Settings) -> RelyingParty:
         settings.of(MailSettings).site_name,
         frozenset({base.origin, *own.passkey_origins}),
         frozenset(own.passkey_frames),
+        _roots_of(own.passkey_attestation_roots) if own.passkey_attestation_roots else (),
     )
+
+
+@cache
+def _roots_of(path: Path) -> tuple[bytes, ...]:
+    """The roots of a file, read once: when the engine is made."""
+    try:
+        return read_roots(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Misuse(f"passkey_attestation_roots: {error}; name a PEM file with root certificates") from None

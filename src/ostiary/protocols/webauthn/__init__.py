@@ -8,6 +8,7 @@ lengths, the backup flags against what is stored, the user handle, and the count
     answers.py        what comes back, as JSON, read strictly
     client_data.py    what the browser says that it did, and for whom
     registration.py   section 7.1
+    attestation.py    whom an attestation must convince
     assertion.py      section 7.2
     complaints.py     what becomes of the library's errors
     providers.py      who made an authenticator

@@ -28,12 +28,14 @@ class RelyingParty:
         name: How people call it.
         origins: Where ceremonies take place, exactly as browsers write them.
         top_origins: Whose pages may show ours in a frame and have people sign in there; usually nobody's.
+        roots: Certificates, as PEM, one of which must vouch for the authenticator of a new passkey; none: nobody must.
     """
 
     id: str
     name: str
     origins: frozenset[str]
     top_origins: frozenset[str] = frozenset()
+    roots: tuple[bytes, ...] = ()
 
 
 def read_challenge(raw: bytes) -> bytes:

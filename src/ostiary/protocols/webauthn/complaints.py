@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ostiary.protocols.webauthn.client_data import InvalidAnswerError
@@ -17,6 +18,9 @@ _TRIPS: Final = (
     TypeError,
     UnsupportedAlgorithm,
     ValueError,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
 )
 
 

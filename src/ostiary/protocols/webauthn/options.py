@@ -66,7 +66,7 @@ def creation_options(
             "requireResidentKey": is_sole,
             "userVerification": wish,
         },
-        "attestation": "none",
+        "attestation": "direct" if site.roots else "none",
     }
 
 

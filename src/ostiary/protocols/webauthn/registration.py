@@ -1,4 +1,4 @@
-"""Owns judging a new passkey (WebAuthn section 7.1). Attestations are verified, and nobody is trusted for theirs."""
+"""Owns judging a new passkey (WebAuthn section 7.1). Attestations are verified; who must vouch, a site says."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ostiary.protocols.jose import base64url
 from ostiary.protocols.webauthn.answers import RegistrationAnswer
+from ostiary.protocols.webauthn.attestation import FORMATS, check_trusted
 from ostiary.protocols.webauthn.client_data import (
     CREATE,
     InvalidAnswerError,
@@ -77,7 +78,12 @@ def verify_registration(
             expected_origin=sorted(site.origins),
             require_user_verification=requires_verification,
             supported_pub_key_algs=[COSEAlgorithmIdentifier(one) for one in ALGORITHMS],
+            pem_root_certs_bytes_by_fmt={
+                structs.AttestationFormat(one): list(site.roots) for one in FORMATS if site.roots
+            },
         )
+        if site.roots:
+            check_trusted(answer.attestation, site.roots)
         if made.credential_id != answer.credential_id:
             raise InvalidAnswerError("id: not the credential that was attested")
         return NewCredential(
