@@ -105,11 +105,15 @@ class Listing:
         Raises:
             ValueError: one of them is none; the message says how to write it.
         """
-        read = [read_rule(one) for one in words]
-        networks = [one for one in read if not isinstance(one, str)]
+        return cls.holding([read_rule(one) for one in words])
+
+    @classmethod
+    def holding(cls, rules: Sequence[Network | str]) -> "Listing":
+        """What `read_rule` has read."""
+        networks = [one for one in rules if not isinstance(one, str)]
         return cls(
-            frozenset(one for one in read if isinstance(one, str)),
-            not read,
+            frozenset(one for one in rules if isinstance(one, str)),
+            not rules,
             {version: _Ranges.of(one for one in networks if one.version == version) for version in (4, 6)},
         )
 

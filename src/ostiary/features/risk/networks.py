@@ -2,20 +2,18 @@
 
 import asyncio
 import logging
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
+from ostiary.core.networks.rules import Listing, Network, read_address, read_rule
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.world import World, span_micros
 
 _log: Final = logging.getLogger("ostiary.risk")
 _EVERY: Final = timedelta(minutes=1)
 _LARGEST: Final = 16_777_216
-_IPV4_IN_IPV6: Final = 0xFFFF << 32
 
 # Which file it is: a new one that is renamed over it, or one written in place, differs in one of these.
 _Mark = tuple[int, int, int, int]
@@ -23,48 +21,6 @@ _Mark = tuple[int, int, int, int]
 
 class _NoList(Exception):
     """It is no list; the message says where."""
-
-
-class Networks:
-    """Any number of networks; whether an address is in one of them costs one binary search.
-
-    Args:
-        words: In CIDR, IPv4 and IPv6.
-
-    Raises:
-        ValueError: one of them is no network.
-    """
-
-    def __init__(self, words: Iterable[str] = ()) -> None:
-        # IPv4 lies inside IPv6, where an address that came through an IPv6 socket has it as well.
-        spans = sorted(_span(one) for one in words)
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, end in spans:
-            if self._ends and start <= self._ends[-1] + 1:
-                self._ends[-1] = max(self._ends[-1], end)
-            else:
-                self._starts.append(start)
-                self._ends.append(end)
-
-    def __contains__(self, ip: str) -> bool:
-        try:
-            number = _number(ip_address(ip))
-        except ValueError:
-            return False
-        at = bisect_right(self._starts, number) - 1
-        return at >= 0 and number <= self._ends[at]
-
-
-def _number(address: IPv4Address | IPv6Address) -> int:
-    return int(address) if isinstance(address, IPv6Address) else _IPV4_IN_IPV6 | int(address)
-
-
-def _span(words: str) -> tuple[int, int]:
-    network = ip_network(words)
-    if not isinstance(network, IPv6Network):
-        return _number(network.network_address), _number(network.broadcast_address)
-    return int(network.network_address), int(network.broadcast_address)
 
 
 class ListedNetworks:
@@ -81,7 +37,7 @@ class ListedNetworks:
     def __init__(self, world: World, path: Path | None) -> None:
         self._world = world
         self._path = path
-        self._networks = Networks()
+        self._listing = Listing()
         self._mark: _Mark | None = None
         self._due = 0
         if path is not None:
@@ -94,7 +50,8 @@ class ListedNetworks:
                 ) from None
 
     def __contains__(self, ip: str) -> bool:
-        return ip in self._networks
+        address = read_address(ip)
+        return address is not None and bool(self._listing.find(address, country=""))
 
     async def refresh(self) -> None:
         """Look once a minute whether the file was replaced. One that cannot be used is logged, and changes nothing."""
@@ -120,16 +77,18 @@ class ListedNetworks:
             raise _NoList(f"cannot read {path}: {error.strerror}") from None
         if len(raw) > _LARGEST:
             raise _NoList(f"{path} is larger than {_LARGEST} bytes")
-        self._networks = Networks(_lines(path, raw))
+        self._listing = Listing.holding(list(_networks(path, raw)))
 
 
-def _lines(path: Path, raw: bytes) -> Iterable[str]:
+def _networks(path: Path, raw: bytes) -> Iterator[Network]:
     for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
         words = line.partition("#")[0].strip()
         if not words:
             continue
         try:
-            ip_network(words)
+            network = read_rule(words)
         except ValueError as error:
             raise _NoList(f"{path}, line {number}: {error}") from None
-        yield words
+        if isinstance(network, str):
+            raise _NoList(f"{path}, line {number}: {words} is a country, and only networks stand here")
+        yield network
