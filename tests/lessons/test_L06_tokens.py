@@ -11,6 +11,7 @@ from ostiary.testing.kit import PASSWORD
 from tests.features.api_keys.stage import Host
 from tests.features.tokens.stage import ANNA, pair_of
 from tests.features.tokens.test_codes import BACK, SPA, VERIFIER, begin, code_in
+from tests.features.trusted_devices.stage import planted
 
 Place = Callable[[Kit, str], Awaitable[httpx2.Response]]
 
@@ -93,7 +94,10 @@ async def test_every_secret_everywhere(database_url: str, tmp_path: Path) -> Non
         await kit.browser().post("/auth/register", json=bert)
         token, digits = await kit.verification("bert@example.com")
         feed = await kit.browser().get("/auth/revocations")
+        trusting = kit.browser(cookies={cookies.trust: await planted(kit, ANNA)})
         secrets = {
+            "trust": trusting.cookies[cookies.trust],
+            "trust's own": trusting.cookies[cookies.trust].partition(".")[2],
             "session": browser.cookies[cookies.session],
             "csrf": browser.cookies[cookies.csrf],
             "known browser": browser.cookies[cookies.known],

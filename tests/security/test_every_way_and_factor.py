@@ -18,12 +18,14 @@ from ostiary.core.accounts.accounts import Status
 from ostiary.core.tokens.settings import COOKIE, TOKENS, Delivery
 from ostiary.engine.features import RIBS
 from ostiary.features.signin import flow as signin
+from ostiary.features.trusted_devices.store import END_ALL
 from ostiary.http.rib import Rib
 from ostiary.kernel.world import World
 from ostiary.testing import Browser, Kit, running
 from ostiary.testing.drivers import FACTORS, WAYS, FactorDriver, WayDriver
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, changed, session_rows, set_status
+from tests.features.trusted_devices.stage import planted
 from tests.support.ribs import KNOCK, KnockDriver
 
 # One more way in than ships shows that nothing below knows those that do.
@@ -224,6 +226,43 @@ async def _answered(stage: Stage, person: Person, stranger: Person, name: str) -
     again = await stage.answer(name, browser, attempt, held)
     assert again.json()["code"] == "attempt_invalid"
     assert len(await session_rows(kit)) == before + 1
+
+
+async def test_on_a_trusted_device(kit: Kit) -> None:
+    """Every way in opens there with what it shows itself, and says no more than that; programs are asked each time.
+
+    Who is signed in there is asked, too; so is everybody once it is forgotten, and somebody else from the beginning.
+    """
+    first = Stage(kit, "password")
+    person, stranger = await first.person(*first.own), await first.person(*first.own)
+    name = kit.engine.app.edge.cookies.trust
+    value = await planted(kit, person.address)
+
+    async def entered(stage: Stage, who: Person, browser: Browser | None = None) -> tuple[Browser, Any]:
+        there = browser or kit.browser(cookies={name: value})
+        prepared = await stage.prepare(there, who)
+        return there, (await stage.way.enter(there, who.address, prepared, stage.delivery)).json()
+
+    for way, delivery in DOORS:
+        stage = Stage(kit, way, delivery)
+        browser, told = await entered(stage, person)
+        if delivery == TOKENS and not stage.way.is_multi_factor:
+            assert told["status"] == "factor_required", (way, delivery)
+            continue
+        assert told["status"] == "complete", (way, delivery, told)
+        is_two = stage.way.is_multi_factor
+        assert (told["session"]["acr"] == "2", "mfa" in told["session"]["amr"]) == (is_two, is_two), way
+        if is_two:
+            continue
+        assert (await entered(stage, person, browser))[1]["status"] == "factor_required", way
+        assert (await entered(stage, stranger))[1]["status"] == "factor_required", way
+        kit.clock.turn(SOON)
+    who = await account_id(kit, person.address)
+    await changed(kit, lambda change: change.run(END_ALL, of_account=who))
+    for way, delivery in DOORS:
+        stage = Stage(kit, way, delivery)
+        if not stage.way.is_multi_factor:
+            assert (await entered(stage, person))[1]["status"] == "factor_required", (way, delivery)
 
 
 @pytest.mark.parametrize(("way", "delivery"), DOORS)

@@ -12,6 +12,7 @@ from ostiary.core.accounts.accounts import Status
 from ostiary.features.factors import flow as factors
 from ostiary.features.trusted_devices import store
 from ostiary.features.trusted_devices.cookie import hash_of, read, write
+from ostiary.features.trusted_devices.flow import react
 from ostiary.kernel.secret import Secret
 from ostiary.testing import Browser, Kit, running
 from ostiary.testing.authenticator import SoftwareAuthenticator
@@ -26,7 +27,7 @@ from tests.core.signin.stage import (
     login,
     set_status,
 )
-from tests.features.password.stage import NEW, link
+from tests.features.password.stage import NEW, NEWER, link
 from tests.features.tokens.stage import code_of
 from tests.features.totp.stage import enrolled
 from tests.features.trusted_devices.stage import (
@@ -165,7 +166,7 @@ async def test_it_ends_to_the_moment(still: Kit) -> None:
     assert await rows(still) == []
 
 
-async def _forget_one(kit: Kit, owner: Browser, address: str) -> None:
+async def _forget_one(kit: Kit, owner: Browser) -> None:
     (listed,) = (await owner.get("/auth/trusted-devices")).json()["trusted_devices"]
     assert not listed["current"]
     gone = await owner.delete(f"/auth/trusted-devices/{listed['id']}")
@@ -173,73 +174,77 @@ async def _forget_one(kit: Kit, owner: Browser, address: str) -> None:
     assert code_of(await owner.delete(f"/auth/trusted-devices/{listed['id']}")) == "not_found"
 
 
-async def _forget_all(kit: Kit, owner: Browser, address: str) -> None:
+async def _forget_all(kit: Kit, owner: Browser) -> None:
     assert (await owner.delete("/auth/trusted-devices")).json() == {"ended": 1}
 
 
-async def _password(kit: Kit, owner: Browser, address: str) -> None:
-    body = {"current_password": PASSWORD, "new_password": NEW}
-    (await owner.post("/auth/password/change", json=body)).raise_for_status()
+async def _codes(kit: Kit, owner: Browser) -> None:
+    (await owner.post("/auth/mfa/backup-codes")).raise_for_status()
 
 
-async def _reset(kit: Kit, owner: Browser, address: str) -> None:
-    body = {"token": await link(kit, address), "new_password": NEW}
-    (await kit.browser().post("/auth/password/reset", json=body)).raise_for_status()
-
-
-async def _remove(kit: Kit, owner: Browser, address: str) -> None:
+async def _remove(kit: Kit, owner: Browser) -> None:
     apps = [one for one in (await owner.get("/auth/mfa")).json()["factors"] if one["factor"] == "totp"]
     assert len(apps) == 2
     (await owner.delete(f"/auth/mfa/totp/{apps[1]['id']}")).raise_for_status()
 
 
-async def _codes(kit: Kit, owner: Browser, address: str) -> None:
-    (await owner.post("/auth/mfa/backup-codes")).raise_for_status()
+async def _password(kit: Kit, owner: Browser) -> None:
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    (await owner.post("/auth/password/change", json=body)).raise_for_status()
 
 
-async def _operator(kit: Kit, owner: Browser, address: str) -> None:
-    await factors.reset(kit.engine.core, address)
-    assert await rows(kit) == []
-    await enrolled(kit, await kit.sign_in(address))
+async def _reset(kit: Kit, owner: Browser) -> None:
+    body = {"token": await link(kit, ANNA), "new_password": NEWER}
+    (await kit.browser().post("/auth/password/reset", json=body)).raise_for_status()
 
 
-async def _disable(kit: Kit, owner: Browser, address: str) -> None:
-    who = await account_id(kit, address)
+async def _disable(kit: Kit, owner: Browser) -> None:
+    who = await account_id(kit, ANNA)
     await set_status(kit, who, Status.DISABLED)
     await set_status(kit, who, Status.ACTIVE)
 
 
+async def _operator(kit: Kit, owner: Browser) -> None:
+    await factors.reset(kit.engine.core, ANNA)
+    assert await rows(kit) == []
+    await enrolled(kit, await kit.sign_in(ANNA, NEWER))
+
+
+# In this order: the owner who is signed in, a changed and a reset password, and then nobody is signed in any more.
 ENDS = {
-    "by_owner": _forget_one,
-    "by_owner, all": _forget_all,
-    "password_changed": _password,
-    "password_reset": _reset,
-    "factor_removed": _remove,
-    "backup_codes_replaced": _codes,
-    "factors_reset": _operator,
-    "account_disabled": _disable,
+    "by_owner": (_forget_one, PASSWORD),
+    "by_owner, all": (_forget_all, PASSWORD),
+    "backup_codes_replaced": (_codes, PASSWORD),
+    "factor_removed": (_remove, PASSWORD),
+    "password_changed": (_password, NEW),
+    "password_reset": (_reset, NEWER),
+    "account_disabled": (_disable, NEWER),
+    "factors_reset": (_operator, NEWER),
 }
 
 
 async def test_what_ends_it(still: Kit) -> None:
     """The owner, a new password, a removed or replaced second step, an operator, disabling: the row goes in the same
-    change, the owner reads why, and what the browser still has is worth nothing."""
-    for number, (why, end) in enumerate(ENDS.items()):
-        address = f"person-{number}@example.com"
-        owner = await still.signed_in(address)
-        await enrolled(still, owner)
-        if end is _remove:
-            await enrolled(still, owner, "Spare")
-        value = await planted(still, address)
-        await end(still, owner, address)
+    change, the journal says why, and what the browser still has is worth nothing."""
+    owner = await still.signed_in(ANNA)
+    for name in ("Phone", "Spare"):
+        await enrolled(still, owner, name)
+    for why, (end, password) in ENDS.items():
+        value = await planted(still, ANNA)
+        assert len(await rows(still)) == 1
+        await end(still, owner)
         assert await rows(still) == [], why
-        password = NEW if why.startswith("password") else PASSWORD
         again = still.browser(cookies={still.engine.app.edge.cookies.trust: value})
-        assert not await is_spared(again, address, password=password), why
-        assert (await journalled(still)).count("device_trust_ended") == number + 1, why
+        assert not await is_spared(again, password=password), why
     ended = await said(still)
     assert sorted(one["why"] for one in ended) == sorted(why.partition(",")[0] for why in ENDS)
     assert all(len(one["devices"]) == 1 for one in ended)
+    types = still.engine.core.runner.reactions.types.values()
+    assert not [
+        one.name
+        for one in types
+        if one.ends_sessions and react not in still.engine.core.runner.reactions.to(one)
+    ]
 
 
 async def test_what_a_thief_presents(still: Kit) -> None:
@@ -356,8 +361,8 @@ async def test_forgotten_while_signing_in(still: Kit) -> None:
 
 
 async def test_where_a_second_step_is_required(database_url: str, tmp_path: Path) -> None:
-    """Trust spares it there, too, unless the deployment says no; a session that it let in is refreshed for as long as
-    the device is trusted, and others are not."""
+    """Trust spares it there, too, unless the deployment says no or something is unusual; a session that it let in is
+    refreshed for as long as the device is trusted, and others are not."""
     clock = StoppedClock()
     given: dict[str, Any] = {
         "database": database_url,
@@ -406,6 +411,12 @@ async def test_where_a_second_step_is_required(database_url: str, tmp_path: Path
         app.kit = kit
         assert (await step_two(again, app, told["attempt"])).json()["session"]["acr"] == "2"
         assert await rows(kit) == before
+    networks = tmp_path / "networks.txt"
+    networks.write_text("198.51.100.0/24\n")
+    async with running(tmp_path, **given, risk_networks_file=networks) as kit:
+        assert (await asked_again(kit))[1]["status"] == "complete"
+        far = kit.browser("198.51.100.7", cookies={kit.engine.app.edge.cookies.trust: value})
+        assert (await login(far, ANNA)).json()["status"] == "factor_required", "from there trust is none"
     async with running(tmp_path, **given, trusted_devices="off") as kit:
         _, told = await asked_again(kit)
         assert (told["status"], told["trust_for"]) == ("factor_required", None)

@@ -107,7 +107,7 @@ async def factor(request: Request) -> Response:
     factors = tuple(told["factors"])
     chosen = wanted if wanted in factors else factors[0]
     asked = query_of(request, "asked") == "1"
-    form = Form([("can_trust", "on")] if told["can_trust"] else ())
+    form = Form([("can_trust", "on")] if told.get("can_trust") else ())
     return await _factor_page(visit, form, told["attempt"], factors, chosen, told["next"], is_asked=asked)
 
 
