@@ -130,7 +130,7 @@ async def test_other_passwords_pass(stand: Stand) -> None:
     verified = await stand.kit.browser().post("/auth/email/verify", json={"token": token})
     assert verified.status_code == 200
     await stand.kit.sign_in("anna@example.com", GOOD)
-    assert len(stand.server.visits) == 1, "signing in asks nobody"
+    assert len(stand.server.visits) == 1, "what was answered just now is not asked again for the sign-in"
 
 
 async def test_a_failing_service_refuses_nobody_and_is_journalled(stand: Stand) -> None:

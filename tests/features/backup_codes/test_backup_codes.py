@@ -94,7 +94,7 @@ async def test_the_owner_is_told(kit: Kit) -> None:
         kit.clock.turn(timedelta(minutes=1))
         assert await by_code(kit.browser(f"192.0.2.{used}"), code) == 200
         await drained(kit)
-        told = [mail for mail in kit.mailbox.messages() if "new device" not in mail["subject"]][-1]
+        told = [mail for mail in kit.mailbox.messages() if "unusual" not in mail["subject"]][-1]
         left = len(codes) - used
         few = left <= 2
         assert told["subject"].startswith("Few backup codes are left" if few else "A backup code of your"), (

@@ -50,6 +50,7 @@ CREATED_EVENT: Final = EventType(
     Severity.NOTICE,
     (*_FIELDS, "scopes", "by"),
     tell_owner=True,
+    at_every_address=True,
     words="The API key “{name}” was made.",
 )
 ROTATED_EVENT: Final = EventType(
@@ -58,6 +59,7 @@ ROTATED_EVENT: Final = EventType(
     Severity.NOTICE,
     (*_FIELDS, "successor", "by"),
     tell_owner=True,
+    at_every_address=True,
     words="The API key “{name}” was rotated.",
 )
 REVOKED_EVENT: Final = EventType(
@@ -66,6 +68,7 @@ REVOKED_EVENT: Final = EventType(
     Severity.NOTICE,
     (*_FIELDS, "by"),
     tell_owner=True,
+    at_every_address=True,
     words="The API key “{name}” was revoked.",
 )
 EVENTS: Final = (CREATED_EVENT, ROTATED_EVENT, REVOKED_EVENT)

@@ -17,9 +17,11 @@ RIB = Rib(
     name="api_keys",
     events=flow.EVENTS,
     mails=(
-        MailTemplate(flow.CREATED_EVENT.name, __package__, "An API key was made.", _KEY),
-        MailTemplate(flow.ROTATED_EVENT.name, __package__, "An API key was given a successor.", _KEY),
-        MailTemplate(flow.REVOKED_EVENT.name, __package__, "An API key was revoked.", _KEY),
+        MailTemplate(flow.CREATED_EVENT.name, __package__, "To every address: an API key was made.", _KEY),
+        MailTemplate(
+            flow.ROTATED_EVENT.name, __package__, "To every address: an API key was given a successor.", _KEY
+        ),
+        MailTemplate(flow.REVOKED_EVENT.name, __package__, "To every address: an API key was revoked.", _KEY),
     ),
     takes_api_keys=True,
     json_routes=(JsonRoutes(router, SESSION),),

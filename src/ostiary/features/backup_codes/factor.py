@@ -28,6 +28,7 @@ REPLACED: Final = EventType(
     ("count",),
     ends_trust=True,
     tell_owner=True,
+    at_every_address=True,
     words="New backup codes took the place of all older ones.",
 )
 USED: Final = EventType(
@@ -36,6 +37,7 @@ USED: Final = EventType(
     Severity.WARNING,
     ("remaining", "few"),
     tell_owner=True,
+    at_every_address=True,
     words="A backup code was used; left: {remaining}.",
 )
 EVENTS: Final = (ISSUED, REPLACED, USED)

@@ -26,13 +26,13 @@ RIB = Rib(
         MailTemplate(
             "backup_code_used",
             __package__,
-            "A backup code was used; `few`: so few remain that new ones should be made.",
+            "To every address: a backup code was used; `few`: so few remain that new ones should be made.",
             {"remaining": 2, "few": True, **ORIGIN_EXAMPLE},
         ),
         MailTemplate(
             "backup_codes_replaced",
             __package__,
-            "New backup codes replaced all older ones.",
+            "To every address: new backup codes replaced all older ones.",
             {"count": 10, **ORIGIN_EXAMPLE},
         ),
     ),
