@@ -72,7 +72,7 @@ async def test_answers_are_held_back(quiet: Kit) -> None:
 
 
 async def test_the_owner_is_told(quiet: Kit) -> None:
-    """The first lock brings one mail to the proven address; later ones none until a success, nobody else's ever."""
+    """The first lock brings one mail to the proven address; later ones none until a success, which is told itself."""
     await locked_out(quiet)
     await try_password(quiet, ANNA)
     mail = await quiet.mail_to(ANNA, count=2)
@@ -82,9 +82,11 @@ async def test_the_owner_is_told(quiet: Kit) -> None:
     quiet.clock.turn(timedelta(minutes=5))
     assert (await try_password(quiet, ANNA, PASSWORD)).status == 200
     await drained(quiet)
-    assert mails_to(quiet, ANNA) == 2
+    assert mails_to(quiet, ANNA) == 3
+    told = await quiet.mail_to(ANNA, count=3)
+    assert "6 tries in a row before it failed." in told["text"]
     await locked_out(quiet)
-    await quiet.mail_to(ANNA, count=3)
+    await quiet.mail_to(ANNA, count=4)
     await locked_out(quiet, "nobody@example.com", network(1))
     assert {mail["to"] for mail in quiet.mailbox.messages()} == {ANNA}
 

@@ -1,9 +1,10 @@
 """Owns telling the owner of an unusual sign-in, and what "this was not me" leads to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.accounts import recipients, why_barred
@@ -15,6 +16,7 @@ from ostiary.core.signin import disowned
 from ostiary.core.signin.watch import Caution, Measure
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
+from ostiary.features.alerts import store
 from ostiary.features.alerts.settings import AlertSettings
 from ostiary.http.settings import HttpSettings
 from ostiary.kernel.errors import Refused, code
@@ -22,6 +24,7 @@ from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.secret import Secret
 from ostiary.kernel.settings import Rate
+from ostiary.kernel.world import from_micros, span_micros
 
 ALERT_INVALID: Final = code(
     "alert_invalid",
@@ -33,8 +36,10 @@ ALERT_FAILED: Final = EventType("alert_failed", 'A wrong or spent link "this was
 EVENTS: Final = (ALERT_FAILED,)
 UNUSUAL: Final = "unusual_sign_in"
 STOPPED: Final = "sign_in_stopped"
+SEVERAL: Final = "more_unusual_sign_ins"
 PAGE: Final = "/not-me"
 LONGEST_TOKEN: Final = 200
+_AT_ONCE: Final = 100
 _REPEATED: Final = Window("alerts-repeated", Rate(1, timedelta(days=1)), by_network=False)
 
 
@@ -43,8 +48,10 @@ class Alert:
     """A sign-in that somebody was told of.
 
     Attributes:
-        session_id: "" when nobody was let in.
+        session_id: "" when nobody was let in, or it is about several.
         email: Where the mail went.
+        at: When; of several the first.
+        ip: "" when it is about several.
     """
 
     account_id: str
@@ -75,37 +82,77 @@ class Alert:
 
 
 async def notice(parts: Parts, change: Change, event: Event) -> None:
-    """Reaction to `suspicious_login`, in the same transaction: tell every proven address what was unusual."""
+    """Reaction to `suspicious_login`, in the same transaction: tell every proven address what was unusual.
+
+    Whoever knows the password could fill a mailbox by changing networks, and hide something in it. So what is too much
+    is counted, and told in one mail by `tell_held`.
+    """
     caution, account_id = event.carried, event.account_id or ""
     if not isinstance(caution, Caution) or event.data["outcome"] == Measure.ALLOW.name.lower():
         return
-    settings, origin = parts.settings.of(AlertSettings), change.origin
-    device = describe_device(origin.user_agent)
+    settings, device = parts.settings.of(AlertSettings), describe_device(change.origin.user_agent)
     # The same about the same, day after day, is no news: a breached password at home, an exit of Tor.
     flags = ",".join(signal.name for signal in caution.signals)
-    subject = f"{account_id}:{event.data['outcome']}:{flags}:{origin.network}:{device}"
+    subject = f"{account_id}:{event.data['outcome']}:{flags}:{change.origin.network}:{device}"
     if not await parts.throttle.fits(change.tx, _REPEATED, subject):
         return
     session_id = str(event.data["session_id"])
     mail = UNUSUAL if session_id else STOPPED
+    # Each has its own: who is stopped three times on purpose does not get in unnoticed then.
+    most = Window("alerts", settings.alerts_per_account, by_network=False)
+    if not await parts.throttle.fits(change.tx, most, f"{account_id}:{mail}"):
+        await change.run(store.HOLD, account_id=account_id, since=change.micros)
+        return
+    about = Alert(account_id, session_id, "", change.now, change.origin.ip, device)
+    context: dict[str, Any] = {
+        "reasons": [{"name": signal.name, "values": dict(signal.values)} for signal in caution.signals],
+        "at": about.at,
+        "ip": about.ip,
+        "device": about.device,
+    }
+    if mail == STOPPED:
+        context["by_mail"] = caution.measure is Measure.ASK
+    await _send(parts, change, mail, about, context)
+
+
+async def tell_held(core: Core) -> int:
+    """Tell owners how many alerts were held back since the first of them, once that is long enough ago.
+
+    Returns:
+        How many accounts were told of.
+    """
+    before = core.world.micros() - span_micros(core.settings.of(AlertSettings).alerts_per_account.period)
+    count = 0
+    for account_id in await core.database.all(store.DUE, before=before, most=_AT_ONCE):
+        async with core.runner.flow(Origin()) as flow:
+            count += await flow.change(partial(_tell_held, core, account_id, before))
+    return count
+
+
+async def _tell_held(core: Core, account_id: str, before: int, change: Change) -> bool:
+    held = await change.one(store.TAKE, of_account=account_id, before=before)
+    if held is None:
+        return False  # another worker has told
+    about = Alert(account_id, "", "", from_micros(held.since), "", "")
+    await _send(core, change, SEVERAL, about, {"num": held.count, "at": about.at})
+    return True
+
+
+async def _send(parts: Parts, change: Change, mail: str, about: Alert, context: Mapping[str, Any]) -> None:
+    """Mail every proven address, each with a link of its own."""
+    settings = parts.settings.of(AlertSettings)
     use, target = _use(parts), settings.not_me_url or parts.settings.of(HttpSettings).link(PAGE)
     expires_at = change.now + settings.not_me_lifetime
-    for to in await recipients(change, account_id):
-        alert = Alert(account_id, session_id, to.address, change.now, origin.ip, device)
-        token = await parts.once.issue(
-            change, use, f"{session_id or change.world.id()}:{to.address}", alert.data
-        )
-        context = {
-            "reasons": [{"name": signal.name, "values": dict(signal.values)} for signal in caution.signals],
+    for to in await recipients(change, about.account_id):
+        alert = replace(about, email=to.address)
+        subject = f"{about.session_id or change.world.id()}:{to.address}"
+        token = await parts.once.issue(change, use, subject, alert.data)
+        given = {
+            **context,
             "link": f"{target}?token={token.reveal()}",
             "link_lifetime": settings.not_me_lifetime,
-            "at": alert.at,
-            "ip": alert.ip,
-            "device": alert.device,
         }
-        if mail == STOPPED:
-            context["by_mail"] = caution.measure is Measure.ASK
-        await parts.post.send(change, mail, to.address, context, language=to.locale, expires_at=expires_at)
+        await parts.post.send(change, mail, to.address, given, language=to.locale, expires_at=expires_at)
 
 
 def _use(parts: Parts) -> Use:

@@ -1,28 +1,41 @@
 """Owns what alerts plug into the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from ostiary.core.change import Subscriber, on
+from ostiary.core.kept.tables import of_table
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
+from ostiary.core.outbox.worker import Chore
 from ostiary.core.signin.watch import SUSPICIOUS_LOGIN
-from ostiary.core.wiring import Parts
+from ostiary.core.wiring import Core, Parts
 from ostiary.features.alerts import flow
 from ostiary.features.alerts.api import router
 from ostiary.features.alerts.pages import PAGES
 from ostiary.features.alerts.settings import AlertSettings
+from ostiary.features.alerts.store import alert_held
 from ostiary.http.access import PUBLIC
 from ostiary.http.rib import Rib
 from ostiary.http.routing import JsonRoutes
+from ostiary.kernel.world import World
+from ostiary.storage.database import Database
 
 
 def _subscribers(parts: Parts) -> Sequence[Subscriber]:
     return (on(SUSPICIOUS_LOGIN, partial(flow.notice, parts)),)
 
 
-_EXAMPLE: Final = {
+def _chores(core: Core) -> Sequence[Chore]:
+    async def tell(database: Database, world: World) -> int:
+        return await flow.tell_held(core)
+
+    return (Chore("alerts held back", _EVERY, tell),)
+
+
+_EVERY: Final = timedelta(minutes=5)
+_EXAMPLE: Final[Mapping[str, Any]] = {
     "reasons": [
         {"name": "new_device", "values": {}},
         {
@@ -58,8 +71,16 @@ RIB = Rib(
             "To every address: somebody knew how to sign in and was not let in, because it was too unusual.",
             {**_EXAMPLE, "by_mail": True},
         ),
+        MailTemplate(
+            flow.SEVERAL,
+            __package__,
+            "To every address: so many more were not told one by one, since there were too many.",
+            {"num": 12, **{name: _EXAMPLE[name] for name in ("at", "link", "link_lifetime")}},
+        ),
     ),
     subscribers=_subscribers,
+    chores=_chores,
     json_routes=(JsonRoutes(router, PUBLIC),),
     hot_routes=PAGES,
+    kept=(of_table("alerts_held", alert_held, ("since", "count"), is_one=True),),
 )

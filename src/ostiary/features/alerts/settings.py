@@ -11,6 +11,11 @@ from ostiary.kernel.settings import Rate, setting
 class AlertSettings:
     """Alerts."""
 
+    alerts_per_account: Rate = setting(
+        Rate(3, timedelta(hours=1)),
+        doc="Mails about unusual sign-ins to one account, for those that got in and those that were stopped each; "
+        "the rest is counted, and told in one mail.",
+    )
     not_me_lifetime: timedelta = setting(
         timedelta(days=7), doc='How long the link "this was not me" in that mail works; at most 30 days.'
     )
