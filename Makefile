@@ -19,7 +19,7 @@ help: ## show this list
 
 install: .venv/.installed ## create .venv with the locked versions
 
-run: install ## serve on http://127.0.0.1:8000 with an embedded database (PORT=…, DATA=…)
+run: install ## serve on http://localhost:8000 with an embedded database (PORT=…, DATA=…)
 	$(BIN)/ostiary serve --dev --data $(DATA) --port $(PORT)
 
 notes: install ## serve the FastAPI example on http://127.0.0.1:8000 with its data in .data-notes (PORT=…)

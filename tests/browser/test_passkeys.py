@@ -14,6 +14,8 @@ from ostiary.testing.passkeys import sign_in_options
 from tests.browser.device import Device
 from tests.browser.person import Person, sitting
 from tests.browser.stand import standing
+from tests.support.ports import free_port
+from tests.support.server import PROGRAM, launch, mail_to
 
 ANNA = "anna@example.com"
 
@@ -177,6 +179,38 @@ async def test_made_at_the_door(browser: Browser, tmp_path: Path) -> None:
             await _sign_out(person)
             await person.press("Use my passkey")
             assert person.path == "/account"
+
+
+async def test_the_first_start(browser: Browser, tmp_path: Path) -> None:
+    """`ostiary serve --dev` as it is: found by its address, it leads to its name, where no password is needed."""
+    arguments, port = ("--dev", "--data", str(tmp_path / "data")), free_port()
+    log = tmp_path / "server.log"
+    server = launch(arguments, log, port=port, settings={}, program=(PROGRAM, "serve"))
+    url = f"http://localhost:{port}"
+    try:
+        await server.ready()
+        assert f"ostiary is ready on {url}\n" in server.said
+        async with sitting(browser, url) as person:
+            await Device.of(person.page)
+            # What is asked under the address is the only thing that is.
+            await person.page.goto(f"{server.url}/")
+            assert person.page.url.startswith(f"{url}/login")
+            assert person.troubles == [f"left: {server.url}/"]
+            person.troubles.clear()
+            await person.open("/signup")
+            await person.fill("E-mail address", ANNA)
+            await person.press("Use a passkey instead of a password")
+            mail = await mail_to(server, ANNA)
+            assert mail["links"][0].startswith(f"{url}/verify?token=")
+            await person.open(mail["links"][0])
+            await person.press("Confirm my address")
+            await person.open("/login/passkey")
+            await person.press("Use my passkey")
+            assert await person.heading() == "Save your backup codes"
+        assert await server.stop() == 0
+    finally:
+        server.process.kill()
+        await server.ended()
 
 
 _GET = """async (options) => {

@@ -130,7 +130,7 @@ def launch(
     *,
     port: int,
     settings: Mapping[str, object],
-    program: Sequence[str] = (PROGRAM, "serve"),
+    program: Sequence[str] = (PROGRAM, "serve", "--host", "127.0.0.1"),
 ) -> Server:
     """Start a server and do not wait for it. Call it from the main thread: the process dies with its thread."""
     command = [*program, *arguments, "--port", str(port)]

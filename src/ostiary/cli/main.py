@@ -72,7 +72,9 @@ def serve(
     dev: Annotated[
         bool | None, typer.Option("--dev", help="Development: plain http on loopback, mails into a mailbox.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; unless given 127.0.0.1.", show_default=False)
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     data: DataOption = None,
     database: DatabaseOption = None,

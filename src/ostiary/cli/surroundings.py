@@ -11,7 +11,16 @@ from typing import Any, Final, TypeVar
 from ostiary.core.wiring import Core
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
-from ostiary.engine.settings import EngineSettings, from_environment, groups_of, load, make_folder
+from ostiary.engine.settings import (
+    DEV_HOST,
+    DEV_PORT,
+    EngineSettings,
+    from_environment,
+    groups_of,
+    is_development,
+    load,
+    make_folder,
+)
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
 from ostiary.kernel.world import World
@@ -62,6 +71,8 @@ def build(**options: object) -> Engine:
     data = options.get("data")
     if isinstance(data, Path) and "root_secret" not in values and (data / "root-secret").exists():
         values["dev"] = True  # only development keeps its root secret there
+    if is_development(values):
+        values.setdefault("base_url", f"http://{DEV_HOST}:{DEV_PORT}")  # as `serve --dev` has it
     world = World()
     return Engine(load(RIBS, world, values), RIBS, world)
 

@@ -37,6 +37,9 @@ from ostiary.storage.connect import sqlite_path
 PREFIX: Final = "OSTIARY_"
 _FILE: Final = "_FILE"
 DEV_BASE_URL: Final = "http://127.0.0.1:8000"
+# Of the stand-alone server in development: a name, since browsers know no passkeys on bare addresses.
+DEV_HOST: Final = "localhost"
+DEV_PORT: Final = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,15 @@ def from_environment(groups: Iterable[type[Any]], environment: Mapping[str, str]
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise Misuse(f"{variable}: cannot read the file that it names: {why}") from None
     return given
+
+
+def is_development(values: Mapping[str, object]) -> bool:
+    """Whether settings, not yet checked, say development; a word from the environment ("false") is read as one.
+
+    Raises:
+        Misuse: They say neither yes nor no.
+    """
+    return Settings([EngineSettings], {"dev": values.get("dev", False)}).of(EngineSettings).dev
 
 
 def load(ribs: Iterable[Rib], world: World, given: Mapping[str, object]) -> Settings:

@@ -12,9 +12,13 @@ from ostiary.http.visit import visit_of
 
 
 async def home(request: Request) -> Response:
-    """To the account, which asks to sign in first."""
-    shell = visit_of(request.scope).edge.shell
-    return see("/login" if shell.home == "/" else shell.home)
+    """To the account, which asks to sign in first.
+
+    Under the base URL, whatever the server was called by: forms, passkeys and links of mails belong to that.
+    """
+    edge = visit_of(request.scope).edge
+    path = "/login" if edge.shell.home == "/" else edge.shell.home
+    return see(edge.settings.link(path))
 
 
 ROUTES: Final = (Hot("/", ("GET",), home, PUBLIC),)

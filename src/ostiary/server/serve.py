@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ostiary.core.mail.settings import MailSettings
 from ostiary.engine.engine import Engine
 from ostiary.engine.features import RIBS
-from ostiary.engine.settings import EngineSettings, development_path, load
+from ostiary.engine.settings import DEV_HOST, EngineSettings, development_path, is_development, load
 from ostiary.http.settings import HttpSettings, is_loopback
 from ostiary.kernel.errors import Misuse
 from ostiary.kernel.settings import Settings
@@ -24,6 +24,7 @@ from ostiary.server import health, home
 from ostiary.server.protocol import BoundedHttp
 from ostiary.storage.connect import sqlite_path
 
+_LOOPBACK: Final = "127.0.0.1"
 _LOG: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -94,12 +95,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(given: Mapping[str, object], host: str, port: int) -> None:
+def serve(given: Mapping[str, object], host: str | None, port: int) -> None:
     """Serve until told to stop (SIGTERM or SIGINT; what is under way is finished).
 
     Args:
         given: Flat settings.
-        host: Address to listen on; in development a loopback one.
+        host: Address to listen on, in development a loopback one; None for 127.0.0.1, which browsers of this machine
+            find by the name "localhost", too.
         port: Port to listen on.
 
     Raises:
@@ -109,18 +111,18 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
     logging.config.dictConfig(_LOG)
     world = World()
     values = dict(given)
-    # A word from the environment ("false") is as good as a flag, so it is read as the setting that it is.
-    is_dev = Settings([EngineSettings], {"dev": values.get("dev", False)}).of(EngineSettings).dev
-    if is_dev and not is_loopback(host):
-        raise Misuse(f"--dev listens on loopback only, not on {host}: it shows every mail to everybody")
+    is_dev, listens_on = is_development(values), host or _LOOPBACK
+    if is_dev and not is_loopback(listens_on):
+        raise Misuse(f"--dev listens on loopback only, not on {listens_on}: it shows every mail to everybody")
     if is_dev:
-        values.setdefault("base_url", f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        name = host or DEV_HOST
+        values.setdefault("base_url", f"http://{f'[{name}]' if ':' in name else name}:{port}")
     settings = load(RIBS, world, values)
     engine = Engine(settings, RIBS, world, routes=(*health.ROUTES, *home.ROUTES))
     app = Served(engine, greeting(settings))
     config = uvicorn.Config(
         app,
-        host=host,
+        host=listens_on,
         port=port,
         http=BoundedHttp,
         log_config=None,
@@ -138,7 +140,7 @@ def serve(given: Mapping[str, object], host: str, port: int) -> None:
     except SystemExit:
         if app.failure is not None:
             raise app.failure from None
-        raise Misuse(f"cannot listen on {host}:{port}: is another server running there?") from None
+        raise Misuse(f"cannot listen on {listens_on}:{port}: is another server running there?") from None
 
 
 def greeting(settings: Settings) -> str:
