@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from ostiary.core.accounts.accounts import Account
-from ostiary.core.sessions.sessions import Resolved, Session
+from ostiary.core.sessions.sessions import Admit, Resolved, Session
 from ostiary.core.signin.entry import Entry
 from ostiary.core.signin.known import LIFETIME as KNOWN_FOR
 from ostiary.core.signin.outcome import SignedIn
@@ -18,12 +18,17 @@ from ostiary.kernel.principal import Principal
 from ostiary.kernel.secret import Secret
 
 
-async def whose(visit: Visit) -> Resolved | None:
-    """The live session that this browser brings along, if any."""
+async def signed_in(visit: Visit) -> Resolved | None:
+    """The live session that this browser brings along and may use from where it is, if any."""
+    return await whose(visit, visit.admit)
+
+
+async def whose(visit: Visit, admit: Admit | None = None) -> Resolved | None:
+    """The live session that this browser brings along, if any; without `admit` only to be ended."""
     if visit.cookies.session is None and visit.cookies.access is None:
         return None
     try:
-        return await visit.browser_session()
+        return await visit.browser_session(admit)
     except Refused:
         return None
 

@@ -23,7 +23,7 @@ from ostiary.http.access import PUBLIC
 from ostiary.http.assets import PREFIX, plain_name
 from ostiary.http.cookies import Header
 from ostiary.http.csrf import csrf_token, is_csrf_token
-from ostiary.http.entrance import csrf_cookie, lapsed, whose
+from ostiary.http.entrance import csrf_cookie, lapsed, signed_in, whose
 from ostiary.http.problems import Problem
 from ostiary.http.redirects import safe_next
 from ostiary.http.routing import Hot
@@ -185,11 +185,10 @@ async def page(
     visit: Visit, template: str, status: int = 200, headers: Iterable[Header] = (), **context: Any
 ) -> Response:
     """A page whose forms work, whether or not the visitor is signed in: `csrf` and `who` are in its context."""
-    who = await whose(visit)
-    token, cookies = _token(visit, who or await lapsed(visit))
+    who = await signed_in(visit)
+    # Also for whoever may do nothing but sign out.
+    token, cookies = _token(visit, who or await whose(visit) or await lapsed(visit))
     core = visit.edge.core
-    if who is not None and not await visit.is_admitted(who):
-        who = None  # the token stays: whoever may do nothing may still sign out
     lacks = await core.factors.missing_from(core.database, who.account.id) if who else None
     given = {"who": who, "csrf": token, "needs_factor_from": lacks}
     return render(visit, template, status, (*headers, *cookies), **(given | context))

@@ -216,14 +216,6 @@ class Visit:
             async with core.runner.flow(self.origin) as flow:
                 await core.networks.admit(flow.reads, self.origin, account_id)
 
-    async def is_admitted(self, resolved: Resolved) -> bool:
-        """Whether it may be more than ended."""
-        try:
-            await self.admit(resolved.account.id)
-        except Refused:
-            return False
-        return True
-
     async def admit_stranger(self) -> None:
         """Turn the request away if nobody may make it from where it came.
 
@@ -239,7 +231,7 @@ class Visit:
         """The live session that this browser brings along in a cookie.
 
         Args:
-            admit: Judges its account. Without it the session is not used: it may be ended, or somebody greeted.
+            admit: Judges its account. Without it the session is not used, and good for nothing but to be ended.
 
         Raises:
             Refused: as `session`.

@@ -28,6 +28,8 @@ from tests.security.stage import WRONG, drained
 from tests.support.places import OSLO, SYDNEY, atlas
 
 HOME, AWAY = "10.0.0.5", "203.0.113.7"
+SPA = "https://app.example.com"
+TO_FRONT_END = f"/login?next={SPA}/in&code_challenge={'a' * 43}"
 PROBES = Rib(name="probes", hot_routes=health.ROUTES)
 _TOLD = Query(
     "test.turned_away",
@@ -175,6 +177,9 @@ async def test_who_holds_a_role_is_held_to_its_rules(database_url: str, tmp_path
     rules: dict[str, Any] = {
         "admin_network_allow": "10.0.0.0/8",
         "role_networks": "moderator=!203.0.113.0/24",
+        "front_end_origins": SPA,
+        "token_origins": SPA,
+        "after_sign_in": f"{SPA}/in",
     }
     async with running(tmp_path, database=database_url, **rules) as kit:
         anna, mia, bert = [
@@ -206,6 +211,9 @@ async def test_who_holds_a_role_is_held_to_its_rules(database_url: str, tmp_path
             assert wrong.json().keys() == unknown.json().keys()
             assert wrong.json()["code"] == unknown.json()["code"]
             assert person.address not in (await person.at(AWAY).get("/recover")).text
+            # The sign-in page does not know them, and gives no front end a code; at home it leads on.
+            assert (await person.at(AWAY).get("/signup")).status_code == 200
+            assert (await person.at(AWAY).get(TO_FRONT_END)).status_code == 200
         await unchanged(kit, before)
         # MIA may come from anywhere but there; ANNA from home alone.
         assert [any(map(is_refused, await one.uses("192.0.2.1"))) for one in (anna, mia, bert)] == [
@@ -217,6 +225,7 @@ async def test_who_holds_a_role_is_held_to_its_rules(database_url: str, tmp_path
         for person in held:
             assert {answer.status_code for answer in await person.uses(HOME)} == {200}
             assert (await person.refreshes(HOME)).status_code == 200
+            assert (await person.at(HOME).get(TO_FRONT_END)).headers["location"].startswith(f"{SPA}/in?code=")
             assert (
                 await kit.engine.core.api_keys.resolve(Origin(ip=HOME), person.key)
             ).account.email == person.address

@@ -109,7 +109,7 @@ class Sessions:
         Args:
             token: From the cookie.
             admit: Judges the account; a session that it refuses is not touched.
-            is_use: It counts as seen by this. Asking whose it is, to end it or to greet somebody, is no use.
+            is_use: It counts as seen by this. Asking whose it is, to end it, is no use of it.
 
         Raises:
             Refused: `not_authenticated` for nonsense or an unknown session; `session_ended` for one that is over; what

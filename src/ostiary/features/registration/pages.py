@@ -10,7 +10,7 @@ from ostiary.features.registration import flow
 from ostiary.features.registration.settings import RegistrationSettings
 from ostiary.http.access import PUBLIC
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import whose
+from ostiary.http.entrance import signed_in
 from ostiary.http.forms import Form, rules_in_words
 from ostiary.http.pages import (
     CHECK,
@@ -43,7 +43,7 @@ async def signup(request: Request) -> Response:
     """The sign-up page; whoever is signed in already goes on."""
     visit = visit_of(request.scope)
     destination = may_go(visit, query_of(request, "next"))
-    if await whose(visit) is not None:
+    if await signed_in(visit) is not None:
         return see(destination or visit.edge.shell.home)
     return await _signup_page(visit, Form(), destination)
 

@@ -15,7 +15,7 @@ from ostiary.features.signin.password_way import PasswordWay, Submission
 from ostiary.http.access import PUBLIC
 from ostiary.http.arrival import FACTOR, WAITING, go_on
 from ostiary.http.cookies import Header
-from ostiary.http.entrance import begin, everyone, present, resume, take_back, whose
+from ostiary.http.entrance import begin, everyone, present, resume, signed_in, take_back
 from ostiary.http.forms import Form
 from ostiary.http.pages import (
     LOGIN,
@@ -54,7 +54,7 @@ _WRONG: Final[tuple[Code, ...]] = (INVALID_CREDENTIALS, PASSWORD_TOO_LONG)
 async def login(request: Request) -> Response:
     """The sign-in page; whoever is signed in already goes on, unless it must be shown once more who that is."""
     visit = visit_of(request.scope)
-    current = await whose(visit)
+    current = await signed_in(visit)
     is_again = query_of(request, "again") == "1"
     if (wanted := front_end.asked(visit, request)) is not None:
         if current is not None and not is_again:
