@@ -163,8 +163,8 @@ async def test_ribs_bring_sections(tmp_path: Path) -> None:
         page = await (await signed_in(kit)).open("/account")
         names = [link.text for link in page.tree.one("nav").all("a")]
         assert names == [
-            "Overview", "Profile", "E-mail", "Security", "Two-step sign-in", "Keys", "Devices", "Activity", "Roles",
-            "API keys", "Your data", "Quiet",
+            "Overview", "Profile", "E-mail", "Security", "Two-step sign-in", "Keys", "Trusted devices",
+            "Devices", "Activity", "Roles", "API keys", "Your data", "Quiet",
         ]  # fmt: skip
         tiles = {
             tile.one("h2").text: tile.one("p").text for tile in page.tree.one("ul", class_="tiles").all("li")

@@ -94,7 +94,7 @@ async def test_the_script_of_passkeys_talks_to_this_site_alone(tmp_path: Path) -
             path for path in ("/login", "/login/passkey", "/signup", "/recover")
             if "passkeys." in (await kit.browser().get(path)).text.partition("</head>")[0]
         }  # fmt: skip
-    assert with_it == {"/login", "/login/passkey"}
+    assert with_it == {"/login", "/login/passkey", "/signup"}
     assert script.count("fetch(") == script.count("fetch(form.dataset.options,") == 1
     banned = ("XMLHttp", "sendBeacon", "Storage", "eval(", "Function(", "innerHTML", "document.write",
               "import(", "cookie", "location", "http:", "https:")  # fmt: skip
