@@ -27,7 +27,7 @@ from tests.core.signin.stage import (
     login,
     set_status,
 )
-from tests.features.password.stage import NEW, NEWER, link
+from tests.features.password.stage import NEW, NEWER, add_address, link
 from tests.features.tokens.stage import code_of
 from tests.features.totp.stage import enrolled
 from tests.features.trusted_devices.stage import (
@@ -66,6 +66,7 @@ async def test_asked_once_then_spared(kit: Kit) -> None:
     """Both steps and the wish: from then on the password is enough in this browser and in no other, and the session
     says so. Every address is told; signing out ends nothing, and nothing is trusted that nobody wanted trusted."""
     app = await with_app(kit)
+    await add_address(kit, await account_id(kit, ANNA), "anna@work.example.com", 1)
     browser = kit.browser(headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Firefox/131.0"})
     await trust(browser, app, is_wanted=False)
     assert (cookie(kit, browser), await rows(kit)) == (None, [])
@@ -90,8 +91,9 @@ async def test_asked_once_then_spared(kit: Kit) -> None:
     done_by = [one for one in await journalled(kit) if one.startswith("device_trust")]
     assert done_by == ["device_trusted"]
     await drained(kit)
-    (mail,) = [one for one in kit.mailbox.messages() if "without a second step" in one["subject"]]
-    assert "Firefox 131 on Linux" in mail["text"]
+    mails = [one for one in kit.mailbox.messages() if "without a second step" in one["subject"]]
+    assert sorted(one["to"] for one in mails) == [ANNA, "anna@work.example.com"]
+    assert all("Firefox 131 on Linux" in one["text"] for one in mails)
     (happened,) = [
         one
         for one in (await browser.get("/auth/account/activity")).json()["activity"]
