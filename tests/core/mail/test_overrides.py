@@ -80,7 +80,7 @@ def test_a_file_that_replaces_nothing_stops_the_start(tmp_path: Path, name: str)
     ("text", "complaint"),
     [
         ("\n{% if %}", "line 2: Expected an expression"),
-        ("{{ nme }}", "uses nme, which it has not; it may use base_url, language, link, name, note, recover_url"),
+        ("{{ nme }}", "uses nme, which it has not; it may use base_url, language, link, mail_sign_in_url, name"),
         ("{% if never %}{{ x }}{% endif %}", "uses never, x, which"),
         ("{{ name|shout }}", "line 1: No filter named 'shout'"),
         ("{{ name }}\n{{ name.nothing }}", "line 2, cannot be rendered (en): UndefinedError"),

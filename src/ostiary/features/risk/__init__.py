@@ -5,4 +5,6 @@ network on the operator's list, a password from a breach: each is one small func
 about each is a setting: nothing, a mail, two factors now, or nobody is let in. The strictest decides, at the one door.
 
 No routes: the door asks, the event `suspicious_login` says what was found, and alerts tell the account's owner.
+
+    ostiary risk explain EMAIL --from ADDRESS     what would be unusual there now
 """
