@@ -24,6 +24,9 @@ from ostiary.testing import Browser, Kit, running
 from ostiary.testing.drivers import FACTORS, WAYS, FactorDriver, WayDriver
 from ostiary.testing.kit import PASSWORD
 from tests.core.signin.stage import account_id, changed, dump, session_rows
+from tests.features.tokens import test_codes as front_end
+from tests.features.tokens.stage import ANNA
+from tests.lessons.test_L03_disabled import held
 from tests.security.stage import WRONG, drained
 from tests.support.places import OSLO, SYDNEY, atlas
 
@@ -239,6 +242,29 @@ async def test_who_holds_a_role_is_held_to_its_rules(database_url: str, tmp_path
         # Whoever may do nothing may still sign out.
         (await anna.at(AWAY).post("/auth/logout")).raise_for_status()
         assert (await anna.at(HOME).get("/auth/session")).status_code == 401
+
+
+async def test_every_grant_is_held_to_the_rules(database_url: str, tmp_path: Path) -> None:
+    """Cookies, tokens, codes and keys in every delivery are refused once their owner holds the role, none of them is
+    spent, prolonged or ended by that, and each works again when the role is gone."""
+    given: dict[str, Any] = {
+        "role_networks": "moderator=!192.0.2.0/24", "token_cookies": True, "front_end_origins": (front_end.SPA,),
+        "token_origins": (front_end.SPA,), "after_sign_in": (front_end.BACK,),
+    }  # fmt: skip
+    async with running(tmp_path, database=database_url, **given) as kit:
+        await kit.signed_up(ANNA)
+        grants = await held(kit)
+        anna = await account_id(kit, ANNA)
+        await changed(kit, lambda change: access.grant(change, anna, "moderator", "test"))
+        before = await rows(kit)
+        for name, use in grants.items():
+            answer = await use(kit)
+            assert is_refused(answer), (name, answer.text)
+            assert "set-cookie" not in answer.headers, name
+        await unchanged(kit, before)
+        await changed(kit, lambda change: access.revoke(change, anna, "moderator", "test"))
+        found = {name: (await use(kit)).status_code for name, use in grants.items()}
+        assert set(found.values()) == {200}, found
 
 
 async def test_no_way_in_and_no_factor_gets_around_the_rules(database_url: str, tmp_path: Path) -> None:
