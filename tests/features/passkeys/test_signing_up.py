@@ -44,6 +44,8 @@ async def test_an_account_without_a_password(kit: Kit) -> None:
     }
     answered = await sign_up(kit, anna, phone, ANNA, "Anna")
     assert (answered.status_code, answered.json()) == (202, {"status": "verification_sent"})
+    said = (await kit.mail_to(ANNA))["text"]
+    assert "by that device, without a password" in said, "who did not sign up sees what would come of it"
     # A registration is no account: nothing signs in before its mail is redeemed.
     assert (await sign_in(kit, kit.browser(), phone)).status_code == 401
     elsewhere = kit.browser()  # the mail may be read on another device

@@ -83,6 +83,7 @@ async def issue(parts: Parts, change: Change, waiting: Waiting) -> None:
         "at": claim.created_at,
         "ip": claim.ip,
         "device": claim.device,
+        "has_key": bool(claim.enclosed),
     }
     await parts.post.send(
         change,

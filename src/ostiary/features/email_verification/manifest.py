@@ -35,6 +35,7 @@ RIB = Rib(
                 "code": "123456",
                 "link_lifetime": timedelta(hours=24),
                 "code_lifetime": timedelta(minutes=10),
+                "has_key": True,
                 **ORIGIN_EXAMPLE,
             },
         ),
