@@ -193,7 +193,8 @@ async def test_every_policy_and_every_way_in(database_url: str, tmp_path: Path, 
     """From a listed network: let in, let in and told, in with two factors or a mailbox, and nobody; by every way."""
     async with stage(tmp_path, database_url, risk_listed_network=policy) as kit:
         for number, way in enumerate(WAYS.values()):
-            for delivery in way.deliveries:
+            # How a session is handed out makes no difference; looked at where something is refused.
+            for delivery in way.deliveries if policy in {"ask", "refuse"} else way.deliveries[:1]:
                 address = f"{way.name.replace('_', '-')}-{number}-{delivery}@example.com"
                 await kit.signed_in(address)
                 count = len(await events(kit))
