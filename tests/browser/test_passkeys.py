@@ -104,8 +104,10 @@ async def test_from_the_first_passkey_on(browser: Browser, kit: Kit) -> None:
         await person.context.clear_cookies()
         await person.sign_in(ANNA)
         assert await person.heading() == "One more step"
+        await person.page.get_by_label("Don't ask for a second step on this device", exact=False).check()
         await person.press("Use your passkey")
         assert person.path == "/account"
+        assert "ostiary-trust" in {one.get("name") for one in await person.context.cookies()}
 
         await person.open("/account/factors")
         await person.press("Rename Key", role="link")

@@ -17,7 +17,7 @@ CREDENTIALS = {
     "password_changed", "password_reset", "factor_added", "factor_removed", "factors_reset", "backup_codes_replaced",
     "backup_code_used", "passkey_cloned", "email_added", "email_removed", "primary_email_changed", "api_key_created",
     "api_key_rotated", "api_key_revoked", "sign_in_disowned", "account_exported", "account_deletion_undone",
-    "account_deleted",
+    "account_deleted", "device_trusted",
 }  # fmt: skip
 # Of these the primary address alone hears.
 AT_ONE_ADDRESS = {

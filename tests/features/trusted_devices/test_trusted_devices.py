@@ -413,6 +413,7 @@ async def test_where_a_second_step_is_required(database_url: str, tmp_path: Path
         app.kit = kit
         assert (await step_two(again, app, told["attempt"])).json()["session"]["acr"] == "2"
         assert await rows(kit) == before
+        assert "second step on every device" in (await again.get("/account/trusted-devices")).text
     networks = tmp_path / "networks.txt"
     networks.write_text("198.51.100.0/24\n")
     async with running(tmp_path, **given, risk_networks_file=networks) as kit:

@@ -80,6 +80,10 @@ class Trust:
         """How long a browser is trusted; zero where none is."""
         return timedelta() if self._devices is None else self._devices.lifetime
 
+    async def is_offered(self, reads: Reads, account_id: str) -> bool:
+        """Whether this account may trust browsers."""
+        return await self._open_to(reads, account_id) is not None
+
     async def _open_to(self, reads: Reads, account_id: str) -> TrustedDevices | None:
         devices = self._devices
         if devices is None or devices.where_required:

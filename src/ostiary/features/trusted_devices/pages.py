@@ -33,9 +33,11 @@ async def devices(request: Request) -> Response:
     """Which devices this account trusts."""
     visit = visit_of(request.scope)
     current = await visit.session()
-    found = await flow.mine(visit.edge.core, current.principal, visit.cookies.trust)
+    core = visit.edge.core
+    found = await flow.mine(core, current.principal, visit.cookies.trust)
+    is_offered = await core.door.trust.is_offered(core.database, current.account.id)
     notice = _NOTICES.get(query_of(request, "done"), "")
-    return await page(visit, _DEVICES, here=_SECTION, devices=found, notice=notice)
+    return await page(visit, _DEVICES, here=_SECTION, devices=found, is_offered=is_offered, notice=notice)
 
 
 async def ask_forget(request: Request) -> Response:
