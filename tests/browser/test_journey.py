@@ -44,7 +44,7 @@ async def _journey(first: Person, second: Person, third: Person, server: Server,
     await first.open("/account")
     assert "Signed in on 3 devices" in await first.text()
     async with first.page.expect_event("load"):
-        await first.page.get_by_role("navigation").get_by_role("link", name="Devices").click()
+        await first.page.get_by_role("navigation").get_by_role("link", name="Devices", exact=True).click()
     assert "Firefox" in await first.text()
     await _end(first, "Firefox")
     async with second.page.expect_event("load"):
