@@ -81,9 +81,10 @@ COMMANDS = {
     ("mail", "resend"): ("[ID]", "--all", "--json", "expired"),
     ("mail", "test"): ("ADDRESS", "--language", "--json", "answered"),
     ("keys",): ("list", "rotate", "retire", "import", "reseal"),
-    ("users",): ("unlock", "reset-factors", "export", "delete"),
+    ("users",): ("unlock", "reset-factors", "enable", "export", "delete"),
     ("users", "export"): ("--database", "as JSON"),
     ("users", "delete"): ("--json", "signing in undoes it"),
+    ("users", "enable"): ("--database", "--json", "Make sure whose it is"),
     ("users", "reset-factors"): ("--database", "--json", "Make sure who asks"),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from ostiary.core.accounts import accounts
 from ostiary.core.accounts.address import parse_email
 from ostiary.core.change import Change
-from ostiary.core.signin.disowned import disown
+from ostiary.core.signin.disowned import Disowned, disown
 from ostiary.engine.features import RIBS
 from ostiary.testing import Kit, running
 from ostiary.testing.kit import PASSWORD
@@ -75,10 +75,10 @@ async def test_api_keys_end_as_well(kit: Kit, how: str) -> None:
         assert (await change(own, NEW, PASSWORD)).status_code == 200
     else:
         if how == "not me":
-            anna, said_at = await account_id(kit, ANNA), parse_email(ANNA)
+            anna, told = await account_id(kit, ANNA), Disowned(parse_email(ANNA), kit.engine.core.world.now())
 
             async def not_me(change: Change) -> None:
-                await disown(change, await accounts.lock_active(change, anna), "", said_at)
+                await disown(change, await accounts.lock_active(change, anna), "", told)
 
             await changed(kit, not_me)
             await drained(kit)

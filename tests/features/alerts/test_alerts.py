@@ -10,8 +10,12 @@ import httpx2
 import pytest
 
 from ostiary.core.accounts.accounts import Status
+from ostiary.features.alerts import flow
+from ostiary.kernel.errors import Refused
 from ostiary.testing import Browser, Kit, running
+from ostiary.testing.authenticator import SoftwareAuthenticator
 from ostiary.testing.kit import PASSWORD
+from ostiary.testing.passkeys import add_passkey, sign_in
 from tests.core.signin.stage import account_id, changed, dump, journalled, login, session_rows, set_status
 from tests.features.password.stage import NEW, add_address, change, reset, token_in
 from tests.features.tokens.stage import code_of, pair_of, refresh
@@ -20,6 +24,7 @@ from tests.security.stage import drained
 
 ANNA = "anna@example.com"
 SECOND = "anna@work.example.com"
+THIEF = "thief@example.net"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) Version/18.6 Mobile/15E148 Safari/604.1"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Firefox/{}.0"
 FAR = "203.0.113.77"
@@ -237,3 +242,69 @@ async def test_it_can_be_switched_off(database_url: str, tmp_path: Path) -> None
         await stranger(kit)
         assert told(kit) == []
         assert "suspicious_login" in await journalled(kit)
+
+
+async def settled(kit: Kit, thief: Browser, phone: SoftwareAuthenticator) -> list[dict[str, Any]]:
+    """Give an intruder what would let him in again: a passkey, and an address of his own as the primary one."""
+    (await add_passkey(kit, thief, phone)).raise_for_status()
+    (await thief.post("/auth/emails", json={"email": THIEF})).raise_for_status()
+    proof, _ = await kit.verification(THIEF)
+    (await thief.post("/auth/emails/verify", json={"token": proof})).raise_for_status()
+    listed: list[dict[str, Any]] = (await thief.get("/auth/emails")).json()["emails"]
+    mine = next(one["id"] for one in listed if one["email"] == THIEF)
+    (await thief.post(f"/auth/emails/{mine}/primary")).raise_for_status()
+    return listed
+
+
+async def forgot(kit: Kit, address: str) -> int:
+    """How many links for a new password an address has got, once it has asked for another one."""
+    (await kit.browser().post("/auth/password/forgot", json={"email": address})).raise_for_status()
+    await drained(kit)
+    return sum(mail["to"] == address and "reset?token" in mail["text"] for mail in kit.mailbox.messages())
+
+
+async def test_the_thief_has_settled_in(kit: Kit) -> None:
+    """A passkey and an address that an intruder has added let nobody in again; those of the owner still do."""
+    mine, his = SoftwareAuthenticator(), SoftwareAuthenticator()
+    (await add_passkey(kit, await kit.sign_in(ANNA), mine)).raise_for_status()
+    phone = kit.browser(FAR, headers={"user-agent": PHONE})
+    (await sign_in(kit, phone, mine)).raise_for_status()  # it was lent, or asked for in vain
+    await settled(kit, phone, his)
+    assert (await sign_in(kit, kit.browser(), his)).status_code == 200
+    assert (await say(kit, token_in(told(kit)[0]))).status_code == 200
+    for passkey in (his, mine):
+        assert code_of(await sign_in(kit, kit.browser(), passkey)) == "passkey_unverified"
+    assert await forgot(kit, THIEF) == 0
+    assert await forgot(kit, ANNA) == 2
+    link = [mail for mail in kit.mailbox.messages() if "reset?token" in mail["text"]][-1]
+    assert (await reset(kit, token_in(link))).status_code == 200
+    owner = kit.browser()
+    waits = (await login(owner, ANNA, NEW)).json()
+    assert waits["factors"][0] == "passkey"
+    asked = {"attempt": waits["attempt"], "factor": "passkey"}
+    options = (await owner.post("/auth/login/challenge", json=asked)).json()["challenge"]["options"]
+    given = {**asked, "response": mine.get(options, kit.base_url)}
+    assert (await owner.post("/auth/login/factor", json=given)).json()["status"] == "complete"
+    assert (await owner.get("/auth/emails")).json()["emails"][0]["email"] == ANNA
+    assert len((await owner.get("/auth/emails")).json()["emails"]) == 1
+    # Beside the new password the owner's is believed again, and alone from then on.
+    assert (await sign_in(kit, kit.browser(), mine)).status_code == 200
+    assert (await sign_in(kit, kit.browser(), his)).status_code == 401
+
+
+async def test_the_thief_has_thrown_the_owner_out(kit: Kit) -> None:
+    """Where an intruder has removed every address of before, nobody gets in until an operator has decided who it is."""
+    thief = await stranger(kit)
+    listed = await settled(kit, thief, SoftwareAuthenticator())
+    old = next(one["id"] for one in listed if one["email"] == ANNA)
+    (await thief.delete(f"/auth/emails/{old}")).raise_for_status()
+    assert (await say(kit, token_in(told(kit)[0]))).status_code == 200
+    for address in (ANNA, THIEF):
+        assert code_of(await login(kit.browser(), address)) == "invalid_credentials"
+        assert await forgot(kit, address) == 0
+    assert (await journalled(kit)).count("account_disabled") == 1
+    core, anna = kit.engine.core, await account_id(kit, THIEF)
+    assert [await flow.enable(core, THIEF), await flow.enable(core, THIEF)] == [(anna, True), (anna, False)]
+    assert await forgot(kit, THIEF) == 1, "so an operator makes sure first"
+    with pytest.raises(Refused, match="not_found"):
+        await flow.enable(core, ANNA)

@@ -7,19 +7,20 @@ from functools import partial
 from typing import Any, Final
 
 from ostiary.core.accounts import accounts
-from ostiary.core.accounts.accounts import recipients, why_barred
+from ostiary.core.accounts.accounts import Status, recipients, why_barred
 from ostiary.core.accounts.address import parse_email
 from ostiary.core.change import Change
 from ostiary.core.device import describe_device
 from ostiary.core.once.once import Spent, Use
 from ostiary.core.signin import disowned
+from ostiary.core.signin.disowned import Disowned
 from ostiary.core.signin.watch import Caution, Measure
 from ostiary.core.throttle.limits import Hit, Window
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.alerts import store
 from ostiary.features.alerts.settings import AlertSettings
 from ostiary.http.settings import HttpSettings
-from ostiary.kernel.errors import Refused, code
+from ostiary.kernel.errors import NOT_FOUND, Refused, code
 from ostiary.kernel.events import Event, EventType, Severity
 from ostiary.kernel.origin import Origin
 from ostiary.kernel.secret import Secret
@@ -194,7 +195,31 @@ async def _disown(core: Core, token: Secret, change: Change) -> None:
     account = await accounts.lock(change, alert.account_id)
     if account is None or why_barred(account, None):
         raise _invalid("the account is gone or disabled")
-    await disowned.disown(change, account, alert.session_id, parse_email(alert.email))
+    told = Disowned(parse_email(alert.email), alert.at)
+    await disowned.disown(change, account, alert.session_id, told)
+
+
+async def enable(core: Core, email: str) -> tuple[str, bool]:
+    """Let a disabled account be used again; for operators, who have found out whose it is.
+
+    Returns:
+        The account's id, and whether it was disabled.
+
+    Raises:
+        Refused: `not_found`; nobody has this address.
+    """
+
+    async def work(change: Change) -> tuple[str, bool]:
+        found = await accounts.find(change, email)
+        account = await accounts.lock(change, found.account_id) if found else None
+        if account is None:
+            raise Refused(NOT_FOUND, "nobody has this address")
+        if not account.is_active:
+            await accounts.set_status(change, account.id, Status.ACTIVE, "by an operator")
+        return account.id, not account.is_active
+
+    async with core.runner.flow(Origin()) as flow:
+        return await flow.change(work)
 
 
 def _invalid(reason: str) -> Refused:

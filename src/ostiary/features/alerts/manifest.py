@@ -13,6 +13,7 @@ from ostiary.core.signin.watch import SUSPICIOUS_LOGIN
 from ostiary.core.wiring import Core, Parts
 from ostiary.features.alerts import flow
 from ostiary.features.alerts.api import router
+from ostiary.features.alerts.cli import commands
 from ostiary.features.alerts.pages import PAGES
 from ostiary.features.alerts.settings import AlertSettings
 from ostiary.features.alerts.store import alert_held
@@ -79,6 +80,7 @@ RIB = Rib(
         ),
     ),
     subscribers=_subscribers,
+    commands=commands,
     chores=_chores,
     json_routes=(JsonRoutes(router, PUBLIC),),
     hot_routes=PAGES,

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Final
 
 from ostiary.core.accounts.emails import emails
+from ostiary.core.change import Subscriber, on
 from ostiary.core.mail.template import ORIGIN_EXAMPLE, MailTemplate
 from ostiary.core.outbox.worker import Chore
+from ostiary.core.signin.disowned import DISOWNED
 from ostiary.core.wiring import Parts
-from ostiary.features.emails import flow, store
+from ostiary.features.emails import alarm, flow, store
 from ostiary.features.emails.api import router
 from ostiary.features.emails.pages import PAGES, SECTION
 from ostiary.features.emails.settings import EmailSettings
@@ -28,6 +30,10 @@ def _chores(parts: Parts) -> Sequence[Chore]:
             return await flow.sweep(tx, world.micros(), _BATCH)
 
     return (Chore("expired e-mail wishes", timedelta(minutes=10), sweep),)
+
+
+def _subscribers(parts: Parts) -> Sequence[Subscriber]:
+    return (on(DISOWNED, alarm.drop_added),)
 
 
 RIB = Rib(
@@ -62,6 +68,7 @@ RIB = Rib(
         ),
     ),
     chores=_chores,
+    subscribers=_subscribers,
     json_routes=(JsonRoutes(router, SESSION),),
     hot_routes=PAGES,
     account_sections=(SECTION,),

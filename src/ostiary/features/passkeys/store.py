@@ -127,6 +127,8 @@ USE: Final = command(
         last_used_at=bindparam("now", type_=sa.BigInteger),
     ),
 )
+# From now on only beside another proof, until one of these has believed it again (`USE`).
+DEMOTE: Final = command("passkeys.demote", sa.update(passkey).where(_of_account).values(is_verifying=0))
 RENAME: Final = Query(
     "passkeys.rename",
     sa.update(passkey).where(_is_it).values(name=bindparam("new_name")).returning(*_columns),

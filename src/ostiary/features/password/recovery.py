@@ -170,7 +170,7 @@ async def send_after_alarm(parts: Parts, change: Change, event: Event) -> None:
 
     Not to the primary one: whoever got in may have made another one that.
     """
-    address = event.carried
+    address = event.carried.said_at
     owner = await _owner_of(change, address)
     if owner is not None and owner.account_id == event.account_id and may_recover(owner, waits=False):
         await _send(parts, change, _aim(owner, address), owner.locale, is_live=True, by="alarm")
