@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from ostiary.core.access.roles import SEEDED, Role, RoleBook
+from ostiary.core.networks.networks import administers
 from ostiary.core.networks.rules import Allowed, Denied, Listing, Rules, Why, judge, read_address
 from ostiary.core.networks.settings import NetworkSettings
 from ostiary.core.networks.told import Told
@@ -122,6 +124,24 @@ def test_rules_of_roles_are_put_together() -> None:
         "auditor": rules(deny="RU"),
         "v6": rules("2001:db8::/32"),
     }
+
+
+def test_who_administers_is_read_off_the_roles() -> None:
+    """Whoever is admin, inherits it, may do everything, or anything to people or roles; and nobody else."""
+    book = RoleBook.of(
+        [
+            *SEEDED,
+            Role("owner", inherits=("admin",)),
+            Role("helpdesk", ("users:unlock",)),
+            Role("second-line", inherits=("helpdesk",)),
+            Role("god", ("admin:all",)),
+            Role("staffing", ("roles:*",)),
+            Role("editor", ("posts:*", "userspace:edit")),
+        ]
+    )
+    found = {role for role in book.roles if administers(book, role)}
+    assert found == {"admin", "superadmin", "owner", "helpdesk", "second-line", "god", "staffing"}
+    assert not administers(book, "gone")
 
 
 def test_the_journal_is_told_once_an_hour() -> None:

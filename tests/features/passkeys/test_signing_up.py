@@ -147,7 +147,7 @@ async def test_what_is_refused_changes_nothing(patient: Kit) -> None:
         await options_for(anna, "/auth/register/options", OPTIONS), kit.base_url
     )
     kit.clock.turn(timedelta(hours=2))  # the address's windows are empty again, and what was asked for is old
-    moving = (*MOVING, "once")  # what has expired is swept
+    moving = (*MOVING, "once", "revocation")  # what has expired is swept
     before = await dump(kit, without=moving)
     await refused(anna, "passkey_refused", made)
     await refused(anna, "passkey_refused", twice)
