@@ -16,8 +16,8 @@ from tests.core.signin.stage import dump, journalled, login, session_rows
 from tests.security.stage import drained
 
 ANNA, BERT = "anna@example.com", "bert@example.com"
-# What a refusal may change.
-MOVING = ("outbox", "throttle", "journal", "once")
+# What a refusal may change; sessions are counted, since one that is used notes it.
+MOVING = ("outbox", "throttle", "journal", "once", "session")
 
 
 @pytest.fixture
@@ -90,6 +90,7 @@ async def test_it_is_good_for_one_sign_in_once(strict: Kit) -> None:
         found = (answered.status_code, answered.json()["code"])
         assert found == (401, code or "invalid_credentials"), answered.text
         assert await dump(strict, without=MOVING) == before
+        assert len(await session_rows(strict)) == 1
 
     await refused(anna, mine, others)
     await refused(anna, mine, asked, Amiss(says={"origin": "https://evil.example"}))

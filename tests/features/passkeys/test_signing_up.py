@@ -16,13 +16,13 @@ from ostiary.testing.authenticator import Amiss, SoftwareAuthenticator
 from ostiary.testing.drivers import MagicLinkDriver
 from ostiary.testing.kit import PASSWORD
 from ostiary.testing.passkeys import add_passkey, options_for, sign_in, sign_up
-from tests.core.signin.stage import dump, journalled
+from tests.core.signin.stage import dump, journalled, session_rows
 from tests.security.stage import drained, mails_to
 
 ANNA, BERT = "anna@example.com", "bert@example.com"
 OPTIONS = {"email": ANNA, "factor": "passkey"}
-# What is counted or noted whoever asks.
-MOVING = ("throttle", "journal", "outbox")
+# What is counted or noted whoever asks; sessions are counted, since one that is used notes it.
+MOVING = ("throttle", "journal", "outbox", "session")
 PASSWORDS = Query("test.passwords", sa.select(password.c.account_id), str, scan=True)
 
 
@@ -104,7 +104,7 @@ async def test_what_is_refused_changes_nothing(patient: Kit) -> None:
     )
     await drained(kit)
     moving: tuple[str, ...] = MOVING
-    before = await dump(kit, without=moving)
+    before, sessions = await dump(kit, without=moving), len(await session_rows(kit))
 
     async def refused(
         browser: Browser, code: str, response: object, address: str = ANNA, status: int = 422
@@ -114,6 +114,7 @@ async def test_what_is_refused_changes_nothing(patient: Kit) -> None:
         )
         assert (answered.status_code, answered.json()["code"]) == (status, code), answered.text
         assert await dump(kit, without=moving) == before
+        assert len(await session_rows(kit)) == sessions
 
     await refused(carl, "passkey_refused", made)
     await refused(anna, "passkey_refused", made, "carl@example.com")
