@@ -119,6 +119,18 @@ async def test_lagos_at_nine_and_oslo_at_nine_forty(kit: Kit) -> None:
     assert len(flags) == 4, "the page's, the link's, and nothing unusual about the last one"
 
 
+async def test_the_latest_of_many_visits_counts(database_url: str, tmp_path: Path) -> None:
+    """However many sessions are open, a journey begins where the owner was last."""
+    async with stage(tmp_path, database_url, sessions_per_account=50) as kit:
+        await kit.signed_in(ANNA)
+        for ip, later in [(HOME, timedelta(minutes=1))] * 21 + [(ABROAD, timedelta(hours=8))]:
+            kit.clock.turn(later)
+            assert (await login(kit.browser(ip), ANNA)).json()["status"] == "complete"
+        kit.clock.turn(timedelta(minutes=10))
+        back = kit.browser(HOME)
+        await refused(kit, await login(back, ANNA), back)
+
+
 async def test_slow_enough(kit: Kit) -> None:
     """Who flies to Oslo signs in there with the password; the new country is told, and that is all."""
     kit.clock.turn(timedelta(hours=8))

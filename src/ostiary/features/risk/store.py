@@ -30,7 +30,13 @@ _columns: Final = (
 )
 _of_account: Final = session.c.account_id == bindparam("of_account")
 _most: Final = bindparam("most", type_=sa.Integer)
-_live: Final = sa.select(*_columns).where(_of_account, session.c.ended_at.is_(None)).limit(_most).subquery()
+_live: Final = (
+    sa.select(*_columns)
+    .where(_of_account, session.c.ended_at.is_(None))
+    .order_by(session.c.created_at.desc())
+    .limit(_most)
+    .subquery()
+)
 _ended: Final = (
     sa.select(*_columns)
     .where(_of_account, session.c.ended_at.is_not(None))
