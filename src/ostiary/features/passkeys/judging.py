@@ -30,7 +30,8 @@ PASSKEY_UNVERIFIED: Final = code(
     "passkey_unverified",
     401,
     "This passkey did not check who you are.",
-    "The passkey is right, but it was used or added without PIN, fingerprint or face, and alone that is not enough. "
+    "The passkey is right, but it was used or added without PIN, fingerprint or face, or its owner has said of a "
+    "sign-in that it was not them; alone that is not enough. "
     "Sign in another way; then it can be the second step.",
 )
 CLONED: Final = EventType(
