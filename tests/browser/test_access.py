@@ -1,6 +1,8 @@
 """Every page in every state, measured: axe-core, overflow, titles; by size, look and contrast theme."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
@@ -75,46 +77,48 @@ class Seen:
         await page.set_viewport_size(before)
 
 
-# The walk past every page belongs to whichever test comes first, and takes a minute on a busy machine.
+# A walk past every page takes a minute on a busy machine. It is one test, so that it is made once, however many
+# processes share the tests.
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.fixture(scope="module")
-async def seen(browser: Browser, site: Server, tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Both walks, made once."""
-    seen, day, email = Seen(), WordOfTheDay(), "factor@example.com"
+def judge(seen: Seen, states: Iterable[str]) -> None:
+    """The walk has led past every page, axe found nothing, and nobody scrolls sideways."""
+    assert sorted(seen.violations) == sorted(states)
+    assert {state: found for state, found in seen.violations.items() if found} == {}
+    assert {state: wide for state, wide in seen.overflow.items() if any(wide.values())} == {}
+
+
+async def test_every_served_page(browser: Browser, site: Server) -> None:
+    """No violation of serious or critical impact, and nothing that sticks out: in every state of the usual pages."""
+    seen = Seen()
     await walk_served(browser, site, seen.look)
-    async with standing(tmp_path_factory.mktemp("factor"), ribs=(*RIBS, day.rib)) as kit:
+    judge(seen, SERVED)
+
+
+async def test_every_rarer_page(browser: Browser, tmp_path: Path) -> None:
+    """The same where somebody is shut out, needs a factor, adds one, or takes one of several."""
+    seen, day, email = Seen(), WordOfTheDay(), "factor@example.com"
+
+    def folder(name: str) -> Path:
+        made = tmp_path / name
+        made.mkdir()
+        return made
+
+    async with standing(folder("factor"), ribs=(*RIBS, day.rib)) as kit:
         anna = await kit.signed_in(email)
         day.words[(await anna.get("/auth/session")).json()["user"]["id"]] = "mellow"
         await walk_factor(browser, kit, email, seen.look)
-    async with standing(tmp_path_factory.mktemp("closed"), registration_open=False) as kit:
+    async with standing(folder("closed"), registration_open=False) as kit:
         await walk_closed(browser, kit, seen.look)
     required: dict[str, Any] = {"require_factor": "everybody", "factor_grace": "0s"}
-    async with standing(tmp_path_factory.mktemp("required"), host="localhost", **required) as kit:
+    async with standing(folder("required"), host="localhost", **required) as kit:
         await kit.signed_up(email)
         await walk_enrolment(browser, kit, email, seen.look)
-    async with standing(tmp_path_factory.mktemp("steps"), host="localhost", email_code=True) as kit:
+    async with standing(folder("steps"), host="localhost", email_code=True) as kit:
         await kit.signed_up(email)
         await walk_two_steps(browser, kit, email, seen.look)
-    return seen
-
-
-async def test_every_state_was_seen(seen: Seen) -> None:
-    """The walks lead past every page."""
-    assert sorted(seen.violations) == sorted((*SERVED, *STOOD))
-
-
-@pytest.mark.parametrize("state", [*SERVED, *STOOD])
-async def test_axe_finds_nothing_serious(seen: Seen, state: str) -> None:
-    """No violation of serious or critical impact, small and large, and once in the dark."""
-    assert seen.violations[state] == []
-
-
-@pytest.mark.parametrize("state", [*SERVED, *STOOD])
-async def test_nothing_sticks_out(seen: Seen, state: str) -> None:
-    """Nobody scrolls sideways: not on a phone, and not at 200 % or 400 %."""
-    assert seen.overflow[state] == dict.fromkeys(WIDTHS, 0)
+    judge(seen, STOOD)
 
 
 async def test_the_measure_can_fail(seat: Seat) -> None:

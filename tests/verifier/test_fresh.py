@@ -1,5 +1,6 @@
 """A service asks for more than a good token: a late proof, two factors, or both (RFC 9470)."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -54,7 +55,15 @@ def test_both_verifiers_ask(kind: type[Verifier | SyncVerifier]) -> None:
 def test_what_is_asked_for_must_be_something() -> None:
     """Neither nothing, nor no time, nor a level that there is not."""
     verifier = Verifier(ISSUER, AUDIENCE)
-    for asked in ({}, {"minutes": 0}, {"minutes": -1}, {"acr": "3"}, {"minutes": 5, "acr": ""}):
+    for asked in (
+        {},
+        {"minutes": 0},
+        {"minutes": -1},
+        {"minutes": math.nan},
+        {"minutes": math.inf},
+        {"acr": "3"},
+        {"minutes": 5, "acr": ""},
+    ):
         with pytest.raises(Misuse, match="above zero"):
             verifier.require_fresh(read(), **asked)
 

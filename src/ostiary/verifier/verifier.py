@@ -20,6 +20,8 @@ SHORTEST_TOLERATED: Final = timedelta(
     seconds=60
 )  # a poll that is answered as it should be takes 25 s of them
 
+_A_YEAR: Final = 366 * 24 * 60  # in minutes
+
 
 class Verifier:
     """Checks access tokens of one issuer for one audience.
@@ -148,11 +150,8 @@ class Verifier:
             TokenRefused: `fresh_authentication_required`; answer 401 with its `challenge`.
             Misuse: nothing is asked for, or no such thing.
         """
-        if (
-            (minutes is None and acr is None)
-            or (minutes is not None and minutes <= 0)
-            or acr not in (None, "1", "2")
-        ):
+        is_time = minutes is None or 0 < minutes <= _A_YEAR
+        if (minutes is None and acr is None) or not is_time or acr not in (None, "1", "2"):
             raise Misuse('require_fresh: ask for minutes above zero, for acr="1" or acr="2", or for both')
         max_age = None if minutes is None else timedelta(minutes=minutes)
         access_token.require_proof(token, self._world.now(), max_age, acr)
