@@ -118,16 +118,18 @@ class Portal:
             Misuse: called from within the engine's own loop, or in a process forked from a running engine's.
             Unavailable: there was no answer in time, or the engine was stopped.
         """
-        future = self.begin(function, *args)
+        future: Future[T] = Future()
         limit = (timeout or self.patience).total_seconds()
         try:
-            return future.result(limit)
-        except CancelledError as error:
-            raise Unavailable("ostiary was stopped while a call was under way") from error
-        except TimeoutError:
-            if future.done():
-                return future.result()  # the function's own, or its answer in the last moment
-            raise Unavailable(f"a call of ostiary did not end within {limit:g} s") from None
+            self._schedule(future, function, args)
+            try:
+                return future.result(limit)
+            except CancelledError as error:
+                raise Unavailable("ostiary was stopped while a call was under way") from error
+            except TimeoutError:
+                if future.done():
+                    return future.result()  # the function's own, or its answer in the last moment
+                raise Unavailable(f"a call of ostiary did not end within {limit:g} s") from None
         finally:
             future.cancel()  # whoever leaves before the end calls it off; otherwise this does nothing
 
@@ -137,20 +139,26 @@ class Portal:
         Raises:
             Exception: what the engine's start raised.
         """
+        future: Future[T] = Future()
+        self._schedule(future, function, args)
+        return future
+
+    def _schedule(
+        self, future: "Future[T]", function: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...]
+    ) -> None:
         life = self._enter()
+        future.add_done_callback(lambda _: self._leave())
         try:
             loop = life.born.result(self.patience.total_seconds())
             try:
-                future = _scheduled(loop, function, args)
+                _schedule(loop, future, function, args)
             except RuntimeError as error:  # the loop has closed
                 raise Unavailable("ostiary is stopping") from error
         except BaseException as error:
-            self._leave()
+            future.cancel()  # it may be under way already when a signal interrupts its caller here
             if isinstance(error, TimeoutError) and not life.born.done():
                 raise Unavailable("ostiary has not started in time") from error
             raise
-        future.add_done_callback(lambda _: self._leave())
-        return future
 
     def start(self) -> None:
         """Start the engine now instead of with the first call.
@@ -252,11 +260,13 @@ class Portal:
         self.close()
 
 
-def _scheduled(
-    loop: asyncio.AbstractEventLoop, function: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...]
-) -> "Future[T]":
+def _schedule(
+    loop: asyncio.AbstractEventLoop,
+    future: "Future[T]",
+    function: Callable[..., Coroutine[Any, Any, T]],
+    args: tuple[Any, ...],
+) -> None:
     """As `asyncio.run_coroutine_threadsafe`, which makes other exceptions of some and coroutines that may never run."""
-    future: Future[T] = Future()
 
     def begin() -> None:
         if future.cancelled():
@@ -277,7 +287,6 @@ def _scheduled(
                 future.set_result(task.result())
 
     loop.call_soon_threadsafe(begin)
-    return future
 
 
 _all: Final[weakref.WeakSet[Portal]] = weakref.WeakSet()
