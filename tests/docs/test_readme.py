@@ -20,6 +20,8 @@ INTEGRATIONS = ROOT / "docs" / "integrations"
 FASTAPI = (INTEGRATIONS / "fastapi.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
+# A plugin that only our own tests have installed takes longer to load than these tests.
+PYTEST = "python -m pytest -q -W error -p no:cacheprovider -p no:schemathesis"
 
 
 def shell(script: str, folder: Path, **more: str) -> str:
@@ -96,7 +98,7 @@ def test_the_example_of_the_testing_guide_passes(tmp_path: Path) -> None:
     examples = blocks((ROOT / "docs" / "testing.md").read_text("utf-8"), "python")
     for number, example in enumerate(examples):
         (tmp_path / f"test_example_{number}.py").write_text(example)
-    said = shell("python -m pytest -q -W error -p no:cacheprovider .", tmp_path)
+    said = shell(f"{PYTEST} .", tmp_path)
     passed = re.search(r"(\d+) passed", said)
     assert passed is not None
     assert (
@@ -184,7 +186,7 @@ def test_the_page_about_fastapi_shows_every_name_and_works(tmp_path: Path) -> No
     shown = {block.splitlines()[0][2:]: block for block in blocks(FASTAPI, "python")}
     for file, block in shown.items():
         (tmp_path / file).write_text(block)
-    assert "1 passed" in shell("python -m pytest -q -W error -p no:cacheprovider test_guards.py", tmp_path)
+    assert "1 passed" in shell(f"{PYTEST} test_guards.py", tmp_path)
     given = production() | {"database": f"sqlite:///{tmp_path / 'auth.db'}"}
     settings = {f"OSTIARY_{name.upper()}": str(value) for name, value in given.items()}
     shell("python -W error production.py", tmp_path, **settings)

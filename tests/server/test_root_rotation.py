@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.core.mail.servers import MailServer
 from tests.server.conftest import arrived, token_of
 from tests.support.server import PROGRAM, Server, environment, production, serving
@@ -43,6 +45,7 @@ async def is_known(server: Server, cookie: str) -> bool:
         return answer.status_code == ended.status_code == 200
 
 
+@pytest.mark.slow
 async def test_the_documented_procedure(postgres_url: str, tmp_path: Path, sink: MailServer) -> None:
     """One of two processes always answers; sessions and passwords survive; then the old root opens nothing."""
     old, new = os.urandom(32).hex(), os.urandom(32).hex()

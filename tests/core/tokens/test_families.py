@@ -333,7 +333,7 @@ def _walk(folder: Path, url: str, examples: int, steps: int) -> None:
 
 def test_families_are_what_the_model_says(database_url: str, tmp_path: Path) -> None:
     """A few walks, the same in every run."""
-    _walk(tmp_path, database_url, examples=7, steps=30)
+    _walk(tmp_path, database_url, examples=4, steps=30)
 
 
 @pytest.mark.slow
