@@ -50,6 +50,8 @@ class ListedNetworks:
                 ) from None
 
     def __contains__(self, ip: str) -> bool:
+        if self._listing.is_empty:  # as usual; reading an address costs more than all the rest
+            return False
         address = read_address(ip)
         return address is not None and bool(self._listing.find(address, country=""))
 
